@@ -254,6 +254,7 @@ func TestBadRequestsNameEveryField(t *testing.T) {
 		"what no model can do": {[]string{"file", "a", "include[]", "speakers", "chunking_strategy", "{}", "known_speaker_names[]", "me"},
 			[]string{"include[] must be logprobs", "chunking_strategy must be auto",
 				"known_speaker_names[] is not supported"}},
+		"no patience": {[]string{"file", "a", "patience", "0"}, []string{"patience must be above 0 and at most 10, got 0"}},
 		"times without a place": {[]string{"file", "a", "timestamp_granularities[]", "word"},
 			[]string{"timestamp_granularities[] requires response_format verbose_json, got json"}},
 		"odd beams":           {[]string{"file", "a", "beam_width", "many"}, []string{"beam_width must be a whole number from 1 to 1000"}},

@@ -108,7 +108,7 @@ func TestErrorsHaveTheShapeOfTheirRoute(t *testing.T) {
 		openAI       bool
 		says         string
 	}{
-		{"POST", "/v1/audio/translations", 404, true, "speech translation is not available"},
+		{"POST", "/v1/audio/translations", 415, true, "multipart/form-data"},
 		{"POST", "/v1/audio/speech", 404, true, "text to speech is not available"},
 		{"GET", "/v1/images", 404, true, "no route /v1/images"},
 		{"PUT", "/v1/audio/transcriptions", 405, true, "does not allow PUT"},

@@ -43,8 +43,7 @@ func meantPath(path string) string {
 
 // unserved are OpenAI routes that clients may call and no service offers.
 var unserved = map[string]string{
-	"/v1/audio/translations": "speech translation is not available; a Whisper model has it in POST /v1/audio/transcriptions, with translate",
-	"/v1/audio/speech":       "text to speech is not available; POST /v1/audio/generations generates sounds from a description",
+	"/v1/audio/speech": "text to speech is not available; POST /v1/audio/generations generates sounds from a description",
 }
 
 // openAIRoutes are the routes that clients append to their base URL.

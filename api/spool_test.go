@@ -119,6 +119,8 @@ func uploadRoutes() map[string]uploadRoute {
 	return map[string]uploadRoute{
 		"transcription":          formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}),
 		"streamed transcription": formRoute("/v1/audio/transcriptions", "file", &tasks.Transcription{Text: "HELLO"}, "stream", "true"),
+		"translation":            formRoute("/v1/audio/translations", "file", &tasks.Transcription{Text: "HELLO"}),
+		"streamed translation":   formRoute("/v1/audio/translations", "file", &tasks.Transcription{Text: "HELLO"}, "stream", "true"),
 		"embedding":              formRoute("/v1/audio/embeddings", "file", &tasks.Embedding{Dimensions: 1, Vector: []float32{1}}),
 		"classification":         formRoute("/v1/audio/classifications", "file", &tasks.Classification{}),
 		"conversion":             formRoute("/v1/audio/conversions", "file", madeSound{}),

@@ -28,6 +28,7 @@ type NamesConfig struct {
 // means the default model of the first service with the task.
 type TaskDefaults struct {
 	Transcribe string `koanf:"transcribe"`
+	Translate  string `koanf:"translate"`
 	Embed      string `koanf:"embed"`
 	Classify   string `koanf:"classify"`
 	Generate   string `koanf:"generate"`
@@ -49,7 +50,7 @@ type taskDefault struct{ task, model string }
 
 func (d TaskDefaults) list() []taskDefault {
 	return []taskDefault{
-		{tasks.Transcribe, d.Transcribe}, {tasks.Embed, d.Embed}, {tasks.Classify, d.Classify},
+		{tasks.Transcribe, d.Transcribe}, {tasks.Translate, d.Translate}, {tasks.Embed, d.Embed}, {tasks.Classify, d.Classify},
 		{tasks.Generate, d.Generate}, {tasks.Ask, d.Ask}, {tasks.Caption, d.Caption},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // DefaultOf begins the target of an alias that stands for the default model of a task,
@@ -152,13 +153,20 @@ func (q *query) resolve(name string) (Resolution, error) {
 		return Resolution{}, err
 	}
 	found := Resolution{}
-	if task, isDefault := strings.CutPrefix(target, DefaultOf); isDefault && task == q.task {
+	if task, isDefault := strings.CutPrefix(target, DefaultOf); isDefault && q.isAbout(task) {
 		found, err = q.byDefault()
 	} else {
 		found, err = q.byTarget(name, target)
 	}
 	found.Alias = name
 	return found, err
+}
+
+// isAbout reports whether the default of a task is that of the query. OpenAI's clients name
+// the same models for translations as for transcriptions, so that an alias of the default of
+// the latter stands for both.
+func (q *query) isAbout(task string) bool {
+	return task == q.task || task == tasks.Transcribe && q.task == tasks.Translate
 }
 
 func resolution(entry *Registration, model string) Resolution {

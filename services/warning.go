@@ -16,6 +16,7 @@ const (
 	WarnPriorityLowered WarningCode = "priority_lowered" // the caller is not allowed to use the priority
 	WarnTurnsDropped    WarningCode = "turns_dropped"    // the oldest exchanges were dropped
 	WarnLowConfidence   WarningCode = "low_confidence"   // the result is probably wrong
+	WarnEstimatedTimes  WarningCode = "estimated_times"  // the times of words are not from the sound
 	WarnUnknownPrompt   WarningCode = "unknown_prompt"   // the prompt has words unknown to the model, or names nothing it learnt
 )
 
@@ -23,7 +24,7 @@ const (
 func WarningCodes() []WarningCode {
 	return []WarningCode{
 		WarnTruncated, WarnTrailingData, WarnUnknownField, WarnValueIgnored, WarnPromptCut, WarnSystemIgnored, WarnPriorityLowered,
-		WarnTurnsDropped, WarnLowConfidence, WarnUnknownPrompt,
+		WarnTurnsDropped, WarnLowConfidence, WarnEstimatedTimes, WarnUnknownPrompt,
 	}
 }
 

@@ -70,6 +70,11 @@ func (s transcriptStream) VisitCreateTranscriptionResponse(w http.ResponseWriter
 	return nil
 }
 
+// VisitCreateTranslationResponse implements gen.CreateTranslationResponseObject.
+func (s transcriptStream) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+	return s.VisitCreateTranscriptionResponse(w)
+}
+
 // transcriptSink sends each batch of words.
 type transcriptSink struct {
 	services.DiscardSink

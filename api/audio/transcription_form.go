@@ -13,16 +13,26 @@ import (
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
-// transcriptionShape describes the form of the route.
+// transcriptionShape describes the form of transcriptions.
 var transcriptionShape = web.FormShape{
 	File: "file", MaxField: web.MaxFieldBytes,
-	Known: []string{
-		"model", "response_format", "language", "languages", "prompt", "keywords", "temperature", "timestamp_granularities", "include", "stream",
-		"decoding", "beam_width", "window_seconds", "chunking_strategy", "known_speaker_names", "known_speaker_references", "strict",
-		"start", "end", "translate",
-	},
+	Known: append([]string{
+		"languages", "window_seconds", "chunking_strategy", "known_speaker_names", "known_speaker_references",
+		"translate",
+	}, translationShape.Known...),
 	Lenient: true,
 	Objects: []string{strategyField},
+	Tails:   []string{"prompt"},
+}
+
+// translationShape describes the form of translations.
+var translationShape = web.FormShape{
+	File: "file", MaxField: web.MaxFieldBytes,
+	Known: []string{
+		"model", "response_format", "language", "prompt", "keywords", "temperature", "timestamp_granularities", "include", "stream", "strict",
+		"start", "end", "decoding", "beam_width", "patience", "length_penalty",
+	},
+	Lenient: true,
 	Tails:   []string{"prompt"},
 }
 
@@ -66,6 +76,7 @@ func parseTranscriptionForm(upload *web.Upload) (transcriptionForm, *services.Fa
 			fields.Complain(speakers, "is not supported: speakers are not distinguished")
 		}
 	}
+	form.params.TimestampGranularities = form.granularities
 	form.parseInclude(fields)
 	form.parseLanguages(fields)
 	form.parseHotWords(fields)
@@ -181,6 +192,12 @@ func (f *transcriptionForm) parseNumbers(fields *web.Form) {
 	if temperature := fields.Number("temperature"); temperature != nil {
 		if f.params.Temperature = *temperature; !(f.params.Temperature >= 0 && f.params.Temperature <= 1) {
 			fields.Complain("temperature", "must be a number from 0 to 1, got %g", *temperature)
+		}
+	}
+	f.params.LengthPenalty = fields.Number("length_penalty")
+	if patience := fields.Number("patience"); patience != nil {
+		if f.params.Patience = *patience; !(*patience > 0 && *patience <= tasks.MaxPatience) {
+			fields.Complain("patience", "must be above 0 and at most %d, got %g", tasks.MaxPatience, *patience)
 		}
 	}
 	if width := fields.Whole("beam_width", 1, tasks.MaxBeamWidth); width != nil {

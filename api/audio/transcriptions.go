@@ -2,6 +2,7 @@ package audio
 
 import (
 	"context"
+	"mime/multipart"
 	"net/http"
 
 	"github.com/grym-synth/grym-synth/api/gen"
@@ -14,15 +15,33 @@ import (
 func (h *Handlers) CreateTranscription(
 	ctx context.Context, request gen.CreateTranscriptionRequestObject,
 ) (gen.CreateTranscriptionResponseObject, error) {
-	upload, err := h.ReceiveForm(ctx, request.Body, transcriptionShape)
+	return write(ctx, h, tasks.Transcribe, transcriptionShape, request.Body, request.Params.GrymPriority)
+}
+
+// CreateTranslation implements gen.StrictServerInterface.
+func (h *Handlers) CreateTranslation(
+	ctx context.Context, request gen.CreateTranslationRequestObject,
+) (gen.CreateTranslationResponseObject, error) {
+	return write(ctx, h, tasks.Translate, translationShape, request.Body, request.Params.GrymPriority)
+}
+
+// written is a response with the text of a recording.
+type written interface {
+	gen.CreateTranscriptionResponseObject
+	gen.CreateTranslationResponseObject
+}
+
+// write runs a task that writes the text of a recording.
+func write[P ~string](
+	ctx context.Context, h *Handlers, name string, shape web.FormShape, body *multipart.Reader, priority *P,
+) (written, error) {
+	upload, err := h.ReceiveForm(ctx, body, shape)
 	defer h.Discard(upload)
 	form, formErr := parseTranscriptionForm(upload)
 	if err := web.Join(err, formErr); err != nil {
 		return nil, err
 	}
-	task, err := web.NewTask(ctx, web.Work{
-		Task: tasks.Transcribe, Model: form.model, Params: form.params, Audio: upload.Audio(),
-	}, request.Params.GrymPriority)
+	task, err := web.NewTask(ctx, web.Work{Task: name, Model: form.model, Params: form.params, Audio: upload.Audio()}, priority)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +68,10 @@ type transcript struct{ web.Body }
 // VisitCreateTranscriptionResponse implements gen.CreateTranscriptionResponseObject.
 func (t transcript) VisitCreateTranscriptionResponse(w http.ResponseWriter) error { return t.Send(w) }
 
-func (f transcriptionForm) respond(t *tasks.Transcription) (gen.CreateTranscriptionResponseObject, error) {
+// VisitCreateTranslationResponse implements gen.CreateTranslationResponseObject.
+func (t transcript) VisitCreateTranslationResponse(w http.ResponseWriter) error { return t.Send(w) }
+
+func (f transcriptionForm) respond(t *tasks.Transcription) (written, error) {
 	encoded, err := t.Encode(f.format, append(f.granularities, f.params.Include...)...)
 	if err != nil {
 		return nil, services.Internal(err, "the answer could not be encoded")

@@ -2532,6 +2532,84 @@ func (e TranscriptionUsageType) Valid() bool {
 	}
 }
 
+// Defines values for TranslationRequestDecoding.
+const (
+	TranslationRequestDecodingBeam   TranslationRequestDecoding = "beam"
+	TranslationRequestDecodingGreedy TranslationRequestDecoding = "greedy"
+)
+
+// Valid indicates whether the value is a known member of the TranslationRequestDecoding enum.
+func (e TranslationRequestDecoding) Valid() bool {
+	switch e {
+	case TranslationRequestDecodingBeam:
+		return true
+	case TranslationRequestDecodingGreedy:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranslationRequestInclude.
+const (
+	TranslationRequestIncludeLogprobs TranslationRequestInclude = "logprobs"
+)
+
+// Valid indicates whether the value is a known member of the TranslationRequestInclude enum.
+func (e TranslationRequestInclude) Valid() bool {
+	switch e {
+	case TranslationRequestIncludeLogprobs:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranslationRequestResponseFormat.
+const (
+	TranslationRequestResponseFormatJson        TranslationRequestResponseFormat = "json"
+	TranslationRequestResponseFormatSrt         TranslationRequestResponseFormat = "srt"
+	TranslationRequestResponseFormatText        TranslationRequestResponseFormat = "text"
+	TranslationRequestResponseFormatVerboseJson TranslationRequestResponseFormat = "verbose_json"
+	TranslationRequestResponseFormatVtt         TranslationRequestResponseFormat = "vtt"
+)
+
+// Valid indicates whether the value is a known member of the TranslationRequestResponseFormat enum.
+func (e TranslationRequestResponseFormat) Valid() bool {
+	switch e {
+	case TranslationRequestResponseFormatJson:
+		return true
+	case TranslationRequestResponseFormatSrt:
+		return true
+	case TranslationRequestResponseFormatText:
+		return true
+	case TranslationRequestResponseFormatVerboseJson:
+		return true
+	case TranslationRequestResponseFormatVtt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TranslationRequestTimestampGranularities.
+const (
+	TranslationRequestTimestampGranularitiesSegment TranslationRequestTimestampGranularities = "segment"
+	TranslationRequestTimestampGranularitiesWord    TranslationRequestTimestampGranularities = "word"
+)
+
+// Valid indicates whether the value is a known member of the TranslationRequestTimestampGranularities enum.
+func (e TranslationRequestTimestampGranularities) Valid() bool {
+	switch e {
+	case TranslationRequestTimestampGranularitiesSegment:
+		return true
+	case TranslationRequestTimestampGranularitiesWord:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for VerboseTranscriptionTask.
 const (
 	VerboseTranscriptionTaskTranscribe VerboseTranscriptionTask = "transcribe"
@@ -2552,6 +2630,7 @@ func (e VerboseTranscriptionTask) Valid() bool {
 
 // Defines values for WarningCode.
 const (
+	WarningCodeEstimatedTimes  WarningCode = "estimated_times"
 	WarningCodeLowConfidence   WarningCode = "low_confidence"
 	WarningCodePriorityLowered WarningCode = "priority_lowered"
 	WarningCodePromptCut       WarningCode = "prompt_cut"
@@ -2567,6 +2646,8 @@ const (
 // Valid indicates whether the value is a known member of the WarningCode enum.
 func (e WarningCode) Valid() bool {
 	switch e {
+	case WarningCodeEstimatedTimes:
+		return true
 	case WarningCodeLowConfidence:
 		return true
 	case WarningCodePriorityLowered:
@@ -2799,6 +2880,27 @@ func (e CreateTranscriptionParamsGrymPriority) Valid() bool {
 	case CreateTranscriptionParamsGrymPriorityLow:
 		return true
 	case CreateTranscriptionParamsGrymPriorityNormal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateTranslationParamsGrymPriority.
+const (
+	CreateTranslationParamsGrymPriorityHigh   CreateTranslationParamsGrymPriority = "high"
+	CreateTranslationParamsGrymPriorityLow    CreateTranslationParamsGrymPriority = "low"
+	CreateTranslationParamsGrymPriorityNormal CreateTranslationParamsGrymPriority = "normal"
+)
+
+// Valid indicates whether the value is a known member of the CreateTranslationParamsGrymPriority enum.
+func (e CreateTranslationParamsGrymPriority) Valid() bool {
+	switch e {
+	case CreateTranslationParamsGrymPriorityHigh:
+		return true
+	case CreateTranslationParamsGrymPriorityLow:
+		return true
+	case CreateTranslationParamsGrymPriorityNormal:
 		return true
 	default:
 		return false
@@ -6507,7 +6609,8 @@ type Transcription struct {
 // TranscriptionRequest A field that is not listed here is ignored, with the warning unknown_field. `x`, `x[]` and `x[0]` are one field, and a list may
 // be one value: JSON, or separated by commas.
 type TranscriptionRequest struct {
-	// BeamWidth How many texts the beam search keeps.
+	// BeamWidth How many texts the beam search keeps; for a Whisper model at most 16, by default 5, and above 1 it stands for `decoding`
+	// beam.
 	BeamWidth *int `json:"beam_width,omitempty"`
 
 	// ChunkingStrategy auto, or an object such as {"type":"server_vad"}, also as fields chunking_strategy[type]. It has no effect: audio is cut
@@ -6516,7 +6619,7 @@ type TranscriptionRequest struct {
 
 	// Decoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 	// words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
-	// else greedy.
+	// else greedy. A Whisper model takes the most probable token, or searches for the most probable text as openai-whisper does.
 	Decoding *TranscriptionRequestDecoding `json:"decoding,omitempty"`
 
 	// End Uses the recording up to this second, by default to its end.
@@ -6539,8 +6642,15 @@ type TranscriptionRequest struct {
 	// Languages A single language is that of `language`; several have no effect.
 	Languages *[]string `json:"languages[],omitempty"`
 
+	// LengthPenalty The exponent of the length by which the search of a Whisper model divides the logarithm of a text's probability; by
+	// default it divides by the length.
+	LengthPenalty *float64 `json:"length_penalty,omitempty"`
+
 	// Model The model, as `/v1/models` lists it. The server's default where it is left out.
 	Model *string `json:"model,omitempty"`
+
+	// Patience The search of a Whisper model stops at this multiple of `beam_width` of ended texts.
+	Patience *float64 `json:"patience,omitempty"`
 
 	// Prompt Likely words, in any order and case. They are hot words of the beam search of a CTC model, which a prompt enables; they
 	// have no effect with `decoding` greedy. A Whisper model reads the prompt as text before the recording. Of a prompt of more
@@ -6564,7 +6674,7 @@ type TranscriptionRequest struct {
 	// TimestampGranularities The timestamps in verbose_json; both by default. Not for other values of `response_format`.
 	TimestampGranularities *[]TranscriptionRequestTimestampGranularities `json:"timestamp_granularities[],omitempty"`
 
-	// Translate Translates into English; for Whisper models of several languages only.
+	// Translate Translates into English, as `/v1/audio/translations` does; for Whisper models of several languages only.
 	Translate *bool `json:"translate,omitempty"`
 
 	// WindowSeconds Longer audio is split into overlapping windows of this length in seconds, 1 to 30, and joined; 0 runs it as a whole, at
@@ -6574,7 +6684,7 @@ type TranscriptionRequest struct {
 
 // TranscriptionRequestDecoding greedy takes the best letter of every frame. beam searches for the most likely words, with the scoring of pyctcdecode;
 // words outside `words.txt` are penalised if the model has that list. The default is beam with such a list or a prompt,
-// else greedy.
+// else greedy. A Whisper model takes the most probable token, or searches for the most probable text as openai-whisper does.
 type TranscriptionRequestDecoding string
 
 // TranscriptionRequestInclude defines model for TranscriptionRequest.Include.
@@ -6606,6 +6716,76 @@ type Transition struct {
 	Model *string `json:"model,omitempty"`
 	To    string  `json:"to"`
 }
+
+// TranslationRequest A field that is not listed here is ignored, with the warning unknown_field. `x`, `x[]` and `x[0]` are one field, and a list may
+// be one value: JSON, or separated by commas.
+type TranslationRequest struct {
+	// BeamWidth How many texts the beam search keeps.
+	BeamWidth *int `json:"beam_width,omitempty"`
+
+	// Decoding greedy takes the most probable token, beam searches for the most probable text. The default is beam with a `beam_width`
+	// above 1, else greedy.
+	Decoding *TranslationRequestDecoding `json:"decoding,omitempty"`
+
+	// End Uses the recording up to this second, by default to its end.
+	End *float64 `json:"end,omitempty"`
+
+	// File The recording, as for transcriptions.
+	File openapi_types.File `json:"file"`
+
+	// Include logprobs adds the scores of the tokens to `response_format` json and to the events of a stream.
+	Include *[]TranslationRequestInclude `json:"include[],omitempty"`
+
+	// Keywords Words that follow the prompt.
+	Keywords *[]string `json:"keywords[],omitempty"`
+
+	// Language ISO 639-1 code of the speech. The model detects it if this field is left out.
+	Language *string `json:"language,omitempty"`
+
+	// LengthPenalty The exponent of the length by which the search of a Whisper model divides the logarithm of a text's probability; by
+	// default it divides by the length.
+	LengthPenalty *float64 `json:"length_penalty,omitempty"`
+
+	// Model A Whisper model of several languages, as `/v1/models` lists it. The server's default where it is left out.
+	Model *string `json:"model,omitempty"`
+
+	// Patience The search of a Whisper model stops at this multiple of `beam_width` of ended texts.
+	Patience *float64 `json:"patience,omitempty"`
+
+	// Prompt English text that the model reads before the recording: spellings of names, or a style. Of more than 4096 bytes the end is
+	// used.
+	Prompt         *string                           `json:"prompt,omitempty"`
+	ResponseFormat *TranslationRequestResponseFormat `json:"response_format,omitempty"`
+
+	// Start Uses the recording from this second on, by default from its beginning. Times in the result count from here.
+	Start *float64 `json:"start,omitempty"`
+
+	// Stream Responds with server-sent events as text is written; for `response_format` json and text only.
+	Stream *bool `json:"stream,omitempty"`
+
+	// Strict Refuses a recording that is cut short; by default the sound before the cut is used, with the warning truncated.
+	Strict *bool `json:"strict,omitempty"`
+
+	// Temperature The temperature at which the model begins; at 0 it takes the most probable token. A text that repeats itself or is
+	// improbable is decoded again at higher ones.
+	Temperature *float64 `json:"temperature,omitempty"`
+
+	// TimestampGranularities The timestamps in verbose_json; both by default. Not for other values of `response_format`.
+	TimestampGranularities *[]TranslationRequestTimestampGranularities `json:"timestamp_granularities[],omitempty"`
+}
+
+// TranslationRequestDecoding greedy takes the most probable token, beam searches for the most probable text. The default is beam with a `beam_width`
+// above 1, else greedy.
+type TranslationRequestDecoding string
+
+// TranslationRequestInclude defines model for TranslationRequest.Include.
+type TranslationRequestInclude string
+
+// TranslationRequestResponseFormat defines model for TranslationRequest.ResponseFormat.
+type TranslationRequestResponseFormat string
+
+// TranslationRequestTimestampGranularities defines model for TranslationRequest.TimestampGranularities.
+type TranslationRequestTimestampGranularities string
 
 // VerboseTranscription defines model for VerboseTranscription.
 type VerboseTranscription struct {
@@ -6641,7 +6821,7 @@ type Warning struct {
 	// ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 	// beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 	// not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-	// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
+	// probably wrong. estimated_times: the times of words are not from the sound. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 	Code WarningCode `json:"code"`
 
 	// Field The field of the request.
@@ -6655,7 +6835,7 @@ type Warning struct {
 // ignored. unknown_field: the request has an unknown field. value_ignored: a field had no effect. prompt_cut: only the
 // beginning of a prompt was used. system_ignored: the model supports no system message. priority_lowered: the caller may
 // not use the priority. turns_dropped: the oldest questions and answers were left out. low_confidence: the result is
-// probably wrong. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
+// probably wrong. estimated_times: the times of words are not from the sound. unknown_prompt: the prompt has words that the model does not know, or names nothing that it learnt.
 type WarningCode string
 
 // Warnings Deviations from the request; omitted if there are none.
@@ -6793,6 +6973,20 @@ type CreateTranscriptionParamsGrymPriority string
 
 // CreateTranscription200JSONResponseBody defines parameters for CreateTranscription.
 type CreateTranscription200JSONResponseBody struct {
+	union json.RawMessage
+}
+
+// CreateTranslationParams defines parameters for CreateTranslation.
+type CreateTranslationParams struct {
+	// GrymPriority Priority among waiting tasks. Waiting raises it, so that no task starves.
+	GrymPriority *CreateTranslationParamsGrymPriority `json:"Grym-Priority,omitempty"`
+}
+
+// CreateTranslationParamsGrymPriority defines parameters for CreateTranslation.
+type CreateTranslationParamsGrymPriority string
+
+// CreateTranslation200JSONResponseBody defines parameters for CreateTranslation.
+type CreateTranslation200JSONResponseBody struct {
 	union json.RawMessage
 }
 
@@ -7071,6 +7265,9 @@ type CreateAudioMultipartRequestBody = AudioForm
 
 // CreateTranscriptionMultipartRequestBody defines body for CreateTranscription for multipart/form-data ContentType.
 type CreateTranscriptionMultipartRequestBody = TranscriptionRequest
+
+// CreateTranslationMultipartRequestBody defines body for CreateTranslation for multipart/form-data ContentType.
+type CreateTranslationMultipartRequestBody = TranslationRequest
 
 // CreateBatchJSONRequestBody defines body for CreateBatch for application/json ContentType.
 type CreateBatchJSONRequestBody = BatchRequest
@@ -8060,6 +8257,68 @@ func (t *CreateTranscription200JSONResponseBody) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// AsTranscription returns the union data inside the CreateTranslation200JSONResponseBody as a Transcription
+func (t CreateTranslation200JSONResponseBody) AsTranscription() (Transcription, error) {
+	var body Transcription
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromTranscription overwrites any union data inside the CreateTranslation200JSONResponseBody as the provided Transcription
+func (t *CreateTranslation200JSONResponseBody) FromTranscription(v Transcription) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeTranscription performs a merge with any union data inside the CreateTranslation200JSONResponseBody, using the provided Transcription
+func (t *CreateTranslation200JSONResponseBody) MergeTranscription(v Transcription) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsVerboseTranscription returns the union data inside the CreateTranslation200JSONResponseBody as a VerboseTranscription
+func (t CreateTranslation200JSONResponseBody) AsVerboseTranscription() (VerboseTranscription, error) {
+	var body VerboseTranscription
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromVerboseTranscription overwrites any union data inside the CreateTranslation200JSONResponseBody as the provided VerboseTranscription
+func (t *CreateTranslation200JSONResponseBody) FromVerboseTranscription(v VerboseTranscription) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeVerboseTranscription performs a merge with any union data inside the CreateTranslation200JSONResponseBody, using the provided VerboseTranscription
+func (t *CreateTranslation200JSONResponseBody) MergeVerboseTranscription(v VerboseTranscription) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t CreateTranslation200JSONResponseBody) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *CreateTranslation200JSONResponseBody) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetHealth Get the health of the server
@@ -8089,6 +8348,9 @@ type ServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams)
+	// CreateTranslation Turn speech into English text
+	// (POST /v1/audio/translations)
+	CreateTranslation(w http.ResponseWriter, r *http.Request, params CreateTranslationParams)
 	// DeleteAudio Delete a recording
 	// (DELETE /v1/audio/{audio_id})
 	DeleteAudio(w http.ResponseWriter, r *http.Request, audioId AudioID)
@@ -8341,6 +8603,12 @@ func (_ Unimplemented) CreateAudio(w http.ResponseWriter, r *http.Request) {
 // CreateTranscription Turn speech into text
 // (POST /v1/audio/transcriptions)
 func (_ Unimplemented) CreateTranscription(w http.ResponseWriter, r *http.Request, params CreateTranscriptionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateTranslation Turn speech into English text
+// (POST /v1/audio/translations)
+func (_ Unimplemented) CreateTranslation(w http.ResponseWriter, r *http.Request, params CreateTranslationParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -8931,6 +9199,47 @@ func (siw *ServerInterfaceWrapper) CreateTranscription(w http.ResponseWriter, r 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateTranscription(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateTranslation operation middleware
+func (siw *ServerInterfaceWrapper) CreateTranslation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTranslationParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Grym-Priority" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Grym-Priority")]; found {
+		var GrymPriority CreateTranslationParamsGrymPriority
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Grym-Priority", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Grym-Priority", valueList[0], &GrymPriority, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Grym-Priority", Err: err})
+			return
+		}
+
+		params.GrymPriority = &GrymPriority
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateTranslation(w, r, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -11223,6 +11532,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/v1/audio/transcriptions", wrapper.CreateTranscription)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/audio/translations", wrapper.CreateTranslation)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/chat/completions", wrapper.CreateChatCompletion)
 	})
 	r.Group(func(r chi.Router) {
@@ -13040,6 +13352,410 @@ type CreateTranscription507JSONResponse struct {
 }
 
 func (response CreateTranscription507JSONResponse) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(507)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslationRequestObject struct {
+	Params CreateTranslationParams
+	Body   *multipart.Reader
+}
+
+type CreateTranslationResponseObject interface {
+	VisitCreateTranslationResponse(w http.ResponseWriter) error
+}
+
+type CreateTranslation200ResponseHeaders struct {
+	GrymModel   *string
+	GrymWarning *string
+	XRequestId  *string
+}
+
+type CreateTranslation200JSONResponse struct {
+	Body    CreateTranslation200JSONResponseBody
+	Headers CreateTranslation200ResponseHeaders
+}
+
+func (response CreateTranslation200JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body.union); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       CreateTranslation200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateTranslation200TexteventStreamResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type CreateTranslation200TextResponse struct {
+	Body    string
+	Headers CreateTranslation200ResponseHeaders
+}
+
+func (response CreateTranslation200TextResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response.Body)))
+	return err
+}
+
+type CreateTranslation200TextvttResponse struct {
+	Body          io.Reader
+	Headers       CreateTranslation200ResponseHeaders
+	ContentLength int64
+}
+
+func (response CreateTranslation200TextvttResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/vtt")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.GrymModel != nil {
+		w.Header().Set("Grym-Model", fmt.Sprint(*response.Headers.GrymModel))
+	}
+	if response.Headers.GrymWarning != nil {
+		w.Header().Set("Grym-Warning", fmt.Sprint(*response.Headers.GrymWarning))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CreateTranslation400JSONResponse struct{ OpenAIErrorJSONResponse }
+
+func (response CreateTranslation400JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation401JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation401ResponseHeaders
+}
+
+func (response CreateTranslation401JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation403JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation403ResponseHeaders
+}
+
+func (response CreateTranslation403JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation404ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation404JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation404ResponseHeaders
+}
+
+func (response CreateTranslation404JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation413ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation413JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation413ResponseHeaders
+}
+
+func (response CreateTranslation413JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation415JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation415ResponseHeaders
+}
+
+func (response CreateTranslation415JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation429JSONResponse struct{ OpenAIErrorRetryJSONResponse }
+
+func (response CreateTranslation429JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation500JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation500ResponseHeaders
+}
+
+func (response CreateTranslation500JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type CreateTranslation503JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation503ResponseHeaders
+}
+
+func (response CreateTranslation503JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation504ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation504JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation504ResponseHeaders
+}
+
+func (response CreateTranslation504JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(504)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation507ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation507JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation507ResponseHeaders
+}
+
+func (response CreateTranslation507JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -26356,6 +27072,9 @@ type StrictServerInterface interface {
 	// CreateTranscription Turn speech into text
 	// (POST /v1/audio/transcriptions)
 	CreateTranscription(ctx context.Context, request CreateTranscriptionRequestObject) (CreateTranscriptionResponseObject, error)
+	// CreateTranslation Turn speech into English text
+	// (POST /v1/audio/translations)
+	CreateTranslation(ctx context.Context, request CreateTranslationRequestObject) (CreateTranslationResponseObject, error)
 	// DeleteAudio Delete a recording
 	// (DELETE /v1/audio/{audio_id})
 	DeleteAudio(ctx context.Context, request DeleteAudioRequestObject) (DeleteAudioResponseObject, error)
@@ -26827,6 +27546,39 @@ func (sh *strictHandler) CreateTranscription(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateTranscriptionResponseObject); ok {
 		if err := validResponse.VisitCreateTranscriptionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateTranslation operation middleware
+func (sh *strictHandler) CreateTranslation(w http.ResponseWriter, r *http.Request, params CreateTranslationParams) {
+	var request CreateTranslationRequestObject
+
+	request.Params = params
+
+	if reader, err := r.MultipartReader(); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode multipart body: %w", err))
+		return
+	} else {
+		request.Body = reader
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTranslation(ctx, request.(CreateTranslationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTranslation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateTranslationResponseObject); ok {
+		if err := validResponse.VisitCreateTranslationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -1,4 +1,4 @@
-// Checks the transcriptions of a running server with the official OpenAI client.
+// Checks the transcriptions and translations of a running server with the official OpenAI client.
 //
 //   node transcriptions.mjs URL SPEECH.wav "THE WORDS IN IT" LIMIT
 //
@@ -72,6 +72,17 @@ for (const model of ['whisper-1', 'gpt-4o-transcribe', 'gpt-4o-mini-transcribe']
   assert.ok(models.includes(model));
 }
 
+// Translations, by a model with random weights and by the name of OpenAI's documentation.
+const translate = (options) => client.audio.translations.create({ file: file(), model: 'many', ...options });
+const english = await translate({});
+assert.equal(typeof english.text, 'string');
+assert.equal((await translate({ response_format: 'verbose_json' })).text, english.text);
+assert.equal((await translate({ response_format: 'verbose_json', prompt: 'x', temperature: 0.2 })).task, 'translate');
+assert.equal(await translate({ response_format: 'text' }), `${english.text}\n`);
+assert.match(await translate({ response_format: 'vtt' }), /^WEBVTT\n\n/);
+assert.match(await translate({ response_format: 'srt' }), /^1\n00:00:00,\d{3} --> /);
+assert.equal((await translate({ model: 'whisper-1' })).text, english.text);
+
 // A recording that is cut short is transcribed up to the cut.
 const cut = await ask({ file: await toFile(fs.readFileSync(speech).subarray(0, 16000), 'x.wav') });
 assert.equal(typeof cut.text, 'string');
@@ -89,6 +100,8 @@ await fails(ask({ model: 'whisper-9' }), OpenAI.NotFoundError, 404, 'model_not_f
 await fails(ask({ file: await toFile(Buffer.from('not a recording\n'), 'x.mp3') }), OpenAI.APIError, 415, 'unsupported_format', /file is text/);
 await fails(ask({ known_speaker_names: ['me'] }), OpenAI.BadRequestError, 400, 'invalid_value', /known_speaker_names\[\] is not supported/);
 await fails(ask({ response_format: 'yaml' }), OpenAI.BadRequestError, 400, 'invalid_value', /response_format must be one of/);
+await fails(translate({ model: 'wav2vec2-tiny' }), OpenAI.BadRequestError, 400, 'invalid_value', /wav2vec2-tiny/);
+await fails(translate({ response_format: 'yaml' }), OpenAI.BadRequestError, 400, 'invalid_value', /response_format must be one of/);
 const large = Buffer.concat([fs.readFileSync(speech), Buffer.alloc(Number(limit))]);
 await fails(ask({ file: await toFile(large, 'x.wav') }), OpenAI.APIError, 413, 'too_large', new RegExp(`more than ${limit} bytes`));
 

@@ -118,7 +118,11 @@ func (s *server) transcribe(ctx context.Context, t *transcription, r *recording,
 	if err != nil {
 		return nil, err
 	}
-	response, err := s.post(ctx, "v1/audio/transcriptions", r, head, tail, &countingReader{from: audio, total: r.size, report: p.sent},
+	route := "v1/audio/transcriptions"
+	if t.translate {
+		route = "v1/audio/translations"
+	}
+	response, err := s.post(ctx, route, r, head, tail, &countingReader{from: audio, total: r.size, report: p.sent},
 		map[string]string{"Content-Type": contentType})
 	if err != nil {
 		return nil, err
@@ -228,7 +232,7 @@ func (l *local) transcribe(ctx context.Context, t *transcription, r *recording, 
 		return nil, err
 	}
 	result, err := l.executor.Execute(ctx, services.Task{
-		ID: r.base(), Name: tasks.Transcribe, Model: t.model, Params: params, Audio: audio,
+		ID: r.base(), Name: t.task(), Model: t.model, Params: params, Audio: audio,
 	}, p)
 	if err != nil {
 		return nil, err

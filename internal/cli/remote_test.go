@@ -10,10 +10,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // upload is a received upload.
 type upload struct {
+	path   string
 	header http.Header
 	length int64
 	fields map[string][]string
@@ -27,14 +30,14 @@ func answering(t *testing.T, status int, header map[string]string, body string) 
 	uploads = new([]upload)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if status == http.StatusOK && r.Method == http.MethodPost {
-			if r.URL.Path != "/base/v1/audio/transcriptions" || r.ParseMultipartForm(1<<20) != nil {
+			if !strings.HasPrefix(r.URL.Path, "/base/v1/audio/trans") || r.ParseMultipartForm(1<<20) != nil {
 				w.WriteHeader(http.StatusTeapot)
 				return
 			}
 			file, part, err := r.FormFile("file")
 			if err == nil {
 				data, _ := io.ReadAll(file)
-				*uploads = append(*uploads, upload{r.Header, r.ContentLength, r.MultipartForm.Value, string(data), part.Filename})
+				*uploads = append(*uploads, upload{r.URL.Path, r.Header, r.ContentLength, r.MultipartForm.Value, string(data), part.Filename})
 			}
 		} else {
 			*uploads = append(*uploads, upload{header: r.Header, name: r.URL.Path})
@@ -47,6 +50,22 @@ func answering(t *testing.T, status int, header map[string]string, body string) 
 	}))
 	t.Cleanup(server.Close)
 	return server.URL + "/base", uploads
+}
+
+func TestTranslations(t *testing.T) {
+	t.Parallel()
+	url, uploads := answering(t, http.StatusOK, nil, "Good day.")
+	in := folder(t, "a.wav")
+	var c called
+	require.Equal(t, result{ExitOK, "Good day.\n", ""}, run(t, &c, "transcribe", "--server", url, "--translate", in+"/a.wav"))
+	require.Equal(t, result{ExitOK, "Good day.\n", ""}, run(t, &c, "transcribe", "--server", url, in+"/a.wav"))
+	require.Equal(t, "/base/v1/audio/translations", (*uploads)[0].path)
+	require.Equal(t, "/base/v1/audio/transcriptions", (*uploads)[1].path)
+	require.Equal(t, result{ExitOK, "ONE\n", ""}, run(t, &c, "transcribe", "--translate", "--model", "m", in+"/a.wav"))
+	require.Equal(t, []string{tasks.Translate, "m"}, []string{c.executor.tasks[0].Name, c.executor.tasks[0].Model})
+	got := run(t, &c, "transcribe", "--translate", "--window", "3", in+"/a.wav")
+	require.Equal(t, ExitMisuse, got.code)
+	require.Contains(t, got.err, "--translate and --window cannot be combined")
 }
 
 func TestAServerTranscribes(t *testing.T) {

@@ -22,6 +22,8 @@ type transcriber interface {
 type transcription struct {
 	model  string
 	params tasks.TranscribeParams
+	// translate asks for English text.
+	translate bool
 	// format is one of tasks.TranscriptFormats.
 	format string
 	outputs
@@ -42,6 +44,7 @@ A recording that fails does not stop the others; the exit code is then 1. No
 file is overwritten without --force.`,
 		Example: `  grym-synth transcribe talk.mp3
   grym-synth transcribe --format srt --output subtitles talks/
+  grym-synth transcribe --translate --model whisper-base vortrag.mp3
   ffmpeg -i film.mkv -f wav - | grym-synth transcribe -
   GRYM_API_KEY=grym_... grym-synth transcribe --server https://audio.example.org talk.mp3`,
 		Args: recordingArgs, ValidArgsFunction: completeRecordings,
@@ -58,14 +61,15 @@ file is overwritten without --force.`,
 func (t *transcription) bind(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&t.model, "model", "",
-		"`NAME` of a model or an alias (default models.defaults.transcribe, else services.wav2vec2.defaultModel)")
+		"`NAME` of a model or an alias (default models.defaults.transcribe or translate, else the service's defaultModel)")
 	flags.StringVar(&t.format, "format", tasks.FormatText, "`FORMAT` of the words: "+strings.Join(tasks.TranscriptFormats(), ", "))
 	flags.StringVar(&t.folder, "output", "", "`DIR` to write a file for each recording to, instead of printing")
 	flags.BoolVar(&t.force, "force", false, "overwrite files in --output")
 	t.reporting.bind(c)
 	flags.StringVar(&t.params.Decoding, "decoding", "", "`HOW` to decode: greedy or beam (default beam with a word list or a prompt)")
 	flags.StringVar(&t.params.Prompt, "prompt", "", "`WORDS` that are likely to be spoken")
-	flags.StringVar(&t.params.Language, "language", "", "`CODE` of the language, which verbose_json repeats")
+	flags.StringVar(&t.params.Language, "language", "", "`CODE` of the spoken language, which verbose_json repeats")
+	flags.BoolVar(&t.translate, "translate", false, "write English text, with a Whisper model of several languages")
 	flags.Func("window", "`SECONDS` of long audio at a time, 1 to 30; 0 takes up to 30 s in one run (default 10)", func(text string) error {
 		seconds, err := strconv.ParseFloat(text, 64)
 		if err != nil || seconds != 0 && !(seconds >= minWindow && seconds <= maxWindow) {
@@ -81,6 +85,14 @@ func (t *transcription) bind(c *cobra.Command) {
 		complete(c, flag)
 	}
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
+}
+
+// task returns the name of the task.
+func (t *transcription) task() string {
+	if t.translate {
+		return tasks.Translate
+	}
+	return tasks.Transcribe
 }
 
 // Limits of --window in seconds.
@@ -99,6 +111,9 @@ func (t *transcription) check() error {
 	}
 	if n := len(t.params.Prompt); n > tasks.MaxPromptBytes {
 		return misusef("--prompt must be at most %d bytes, got %d", tasks.MaxPromptBytes, n)
+	}
+	if t.translate && t.params.WindowSeconds != nil {
+		return misusef("--translate and --window cannot be combined: a model that translates has windows of one length")
 	}
 	if t.force && t.folder == "" {
 		return misusef("--force needs --output")

@@ -58,7 +58,7 @@ func keyCases() map[string]keyCase {
 		"onnx.spin":          {good: []string{"0", "10ms"}, bad: []string{"-1ns", "10.001ms", "soon"}},
 		"readiness.required": {good: []string{"[]", "[gama, audioProcessor]"}, bad: []string{"[speech]", "[wav2vec2, '']"}},
 	}
-	for _, task := range []string{"transcribe", "embed", "classify", "generate", "ask", "caption"} {
+	for _, task := range []string{"transcribe", "translate", "embed", "classify", "generate", "ask", "caption"} {
 		all["models.defaults."+task] = keyCase{good: []string{"''", "mine"}, bad: []string{"a b", "../x"}}
 	}
 	for _, section := range []map[string]keyCase{

@@ -225,7 +225,7 @@ func TestTheViewHasEverySettingAndNoSecret(t *testing.T) {
 	require.Equal(t, "4GB", at("services", "gama", "maxMemory"))
 	want := []string{
 		"log.level", "models.aliases", "models.defaults.ask", "models.defaults.caption", "models.defaults.classify", "models.defaults.embed",
-		"models.defaults.generate", "models.defaults.transcribe", "readiness.required",
+		"models.defaults.generate", "models.defaults.transcribe", "models.defaults.translate", "readiness.required",
 		"systemHardening.performanceMonitoring.checkInterval", "systemHardening.performanceMonitoring.enabled",
 		"systemHardening.performanceMonitoring.history", "systemHardening.performanceMonitoring.horizon",
 		"systemHardening.performanceMonitoring.maxCPU", "systemHardening.performanceMonitoring.maxGoroutines",

@@ -41,7 +41,7 @@ func TestNamesOfModelsAreChecked(t *testing.T) {
 		"models: {aliases: {a: ../x}}": `models.aliases.a: must stand for a model, another alias, or ` +
 			`default: and a task, got "../x"`,
 		"models: {aliases: {a: 'default:sing'}}": `models.aliases.a: task "sing" does not exist or needs no model; ` +
-			`available: transcribe, embed, classify, generate, ask, caption`,
+			`available: transcribe, translate, embed, classify, generate, ask, caption`,
 		"models: {aliases: {a: b, b: c, c: a}}": "models.aliases.a: stands for itself, by way of b, c",
 		"models: {aliases: {a: a}}":             "models.aliases.a: stands for itself",
 		"models: {aliases: [a, b]}": "models.aliases: must have a name for each alias, as " +

@@ -50,6 +50,7 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 		"convert": true, "transcribe": true, "embed": true, "classify": true, "generate": true, "analyze": true,
 		"ask": true, "caption": true, "edit": true, "draw": true, "peaks": true, "pull": true, "run": true,
 		"teach": true, "detect": true, "search": true, "correct": true, "reembed": true, "import_patterns": true,
+		"translate": false, // no embedded model can
 	}, ready)
 	short := clip(t, "clip09.wav")
 	for task, path := range map[string]string{"embed": "embeddings", "classify": "classifications", "transcribe": "transcriptions",

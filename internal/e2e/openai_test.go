@@ -29,7 +29,7 @@ func TestOfficialOpenAIClient(t *testing.T) {
 	t.Log("the server takes", limit, "bytes")
 	settings := filepath.Join(t.TempDir(), "settings.yaml")
 	require.NoError(t, os.WriteFile(settings, []byte("api: {maxUpload: "+limit+"}\n"), 0o600))
-	s := start(t, "--config", settings)
+	s := start(t, "--config", settings, "--data-dir", speakerOfManyLanguages(t))
 	speech, err := filepath.Abs(clips + "clip09.wav")
 	require.NoError(t, err)
 	client := exec.CommandContext(t.Context(), "node", "transcriptions.mjs", s.url, speech, "MUTE TRACK ONE", limit)

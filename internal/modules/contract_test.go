@@ -25,6 +25,7 @@ var fieldsOfRequests = []string{"file", "audio_id", "model"}
 var apart = map[string][]string{
 	// OpenAI's fields, which are written by hand into parameters. A longer prompt is cut.
 	tasks.Transcribe: {"chunking_strategy", "languages", "prompt"},
+	tasks.Translate:  {"prompt"},
 	tasks.Ask: {
 		"messages", "stream_options", "max_completion_tokens", "n", "modalities", "user", "stop", "question", "history", "window_seconds",
 		"seed", "system", "top_p", "truncation", // a negative seed, 0 and null are translated

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -16,7 +17,7 @@ type asking struct {
 	service  *Service
 	model    *model
 	params   tasks.AskParams
-	sampling sampling
+	sampling decoding.Sampling
 	sink     services.Sink
 	answer   tasks.Answer
 	warnings []services.Warning
@@ -69,7 +70,7 @@ func (s *Service) newAsking(ctx context.Context, m *model, params tasks.AskParam
 	a := &asking{
 		service: s, model: m, params: params, sampling: m.folder.sampling(params), sink: sink, clock: services.NewStageClock(ctx),
 	}
-	a.answer.Seed = a.sampling.seed
+	a.answer.Seed = a.sampling.Seed
 	a.warnIgnored()
 	return a
 }
@@ -186,12 +187,12 @@ type response struct {
 	// cut reports whether a stop text ended the answer, so that some tokens lie beyond
 	// the text.
 	cut   bool
-	saved *snapshot
+	saved *decoding.Snapshot
 }
 
 // respond runs the decoder on sound, turns and the question until the answer ends. keep
 // requests a snapshot of the cache.
-func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, turns []turn, keep bool) (response, error) {
+func (a *asking) respond(ctx context.Context, sound *encoded, from *decoding.Snapshot, turns []turn, keep bool) (response, error) {
 	s, err := a.model.fit(sound, turns, a.params)
 	if err != nil {
 		return response{}, err
@@ -207,7 +208,7 @@ func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, tu
 	usage := &a.answer.Usage
 	usage.PromptTokens += len(s.keys)
 	usage.AudioTokens += int(sound.n)
-	usage.CachedTokens += int(d.cache.n)
+	usage.CachedTokens += int(d.cache.Len())
 	a.progress(0)
 	if err := services.Yield(ctx); err != nil { // between the encoder and the prefill
 		return response{}, err
@@ -216,7 +217,7 @@ func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, tu
 	if err != nil {
 		return response{}, err
 	}
-	r, err := a.generate(ctx, d, newSampler(a.sampling, s.keys), logits, most)
+	r, err := a.generate(ctx, d, decoding.NewSampler(a.sampling, s.keys), logits, most)
 	usage.CompletionTokens += len(r.tokens)
 	switch {
 	case r.cut:
@@ -226,40 +227,41 @@ func (a *asking) respond(ctx context.Context, sound *encoded, from *snapshot, tu
 	}
 	a.clock.Book(services.StageInfer)
 	if err == nil && keep {
-		r.saved, _ = d.cache.snapshot() // without memory for it, the follow-up question recomputes it
-		defer services.Occupy(ctx, r.saved.size())()
+		r.saved, _ = d.cache.Snapshot() // without memory for it, the follow-up question recomputes it
+		defer services.Occupy(ctx, r.saved.Size())()
 	}
 	return r, err
 }
 
 // generate is the loop over tokens.
-func (a *asking) generate(ctx context.Context, d *decoding, choose *sampler, logits []float32, most int) (response, error) {
+func (a *asking) generate(ctx context.Context, d *decoderRun, choose *decoding.Sampler, logits []float32, most int) (response, error) {
 	out := &output{text: a.model.folder.Text, stop: slices.Concat(a.params.Stop, a.model.folder.Generation.StopStrings)}
 	r := response{finish: tasks.FinishLength}
-	for {
-		id := choose.choose(logits)
-		r.tokens = append(r.tokens, id)
-		if slices.Contains(a.sampling.eos, id) {
-			r.finish = tasks.FinishStop
-			break
-		}
-		piece, stopped := out.add(id)
-		a.partial(piece)
-		if stopped {
-			// Tokens beyond the stop text are not part of the answer.
-			return response{text: strings.TrimRight(out.String(), " \n"), finish: tasks.FinishStop, tokens: r.tokens, cut: true}, nil
-		}
-		if len(r.tokens) == most {
-			break
-		}
-		a.progress(float64(len(r.tokens)) / float64(most))
-		if err := services.Yield(ctx); err != nil {
-			return r, err
-		}
-		var err error
-		if logits, err = d.step(ctx, id); err != nil {
-			return r, err
-		}
+	err := decoding.Loop{
+		Most: most, Choose: choose.Choose,
+		Take: func(id int) bool {
+			r.tokens = append(r.tokens, id)
+			if slices.Contains(a.sampling.EOS, id) {
+				r.finish = tasks.FinishStop
+				return false
+			}
+			var piece string
+			piece, r.cut = out.add(id)
+			a.partial(piece)
+			return !r.cut
+		},
+		Step: func(ctx context.Context, id int) ([]float32, error) {
+			a.progress(float64(len(r.tokens)) / float64(most))
+			return d.step(ctx, id)
+		},
+	}.Run(ctx, logits)
+	switch {
+	case err != nil:
+		return r, err
+	case r.cut:
+		// Tokens beyond the stop text are not part of the answer.
+		r.text, r.finish = strings.TrimRight(out.String(), " \n"), tasks.FinishStop
+		return r, nil
 	}
 	a.partial(out.end())
 	r.text = out.String()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 )
 
 // newContext as context_id requests a new conversation.
@@ -51,13 +52,13 @@ type conversation struct {
 	stored   services.StoredContext
 	record   record
 	sound    *encoded
-	saved    *snapshot
+	saved    *decoding.Snapshot
 	resident services.Resident
 }
 
 // size returns the size of the state in memory.
 func (c *conversation) size() services.Bytes {
-	size := c.saved.size()
+	size := c.saved.Size()
 	if c.sound != nil {
 		size += services.Bytes(4 * len(c.sound.rows))
 	}
@@ -153,7 +154,7 @@ func (c *contexts) info(one *conversation) services.ContextInfo {
 		info.Turns = append(info.Turns, t.Exchange)
 	}
 	if one.saved != nil {
-		info.CachedTokens = len(one.saved.keys)
+		info.CachedTokens = one.saved.Len()
 	}
 	return info
 }
@@ -302,7 +303,7 @@ func (c *contexts) lose(id string) {
 // drop removes a conversation's state from memory and returns what must be released.
 // The caller holds mu.
 func (c *contexts) drop(one *conversation) {
-	one.saved.release()
+	one.saved.Release()
 	one.sound, one.saved = nil, nil
 	if one.resident != nil {
 		one.resident.Release()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 )
 
 // enter returns the conversation of a task, nil if it has none, and excludes other
@@ -46,9 +47,9 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 	c := a.service.contexts
 	a.context = one.id
 	c.mu.Lock()
-	sound, saved, record, stored := one.sound, one.saved.retain(), one.record, one.stored
+	sound, saved, record, stored := one.sound, one.saved.Retain(), one.record, one.stored
 	c.mu.Unlock()
-	defer saved.release()
+	defer saved.Release()
 	if len(stored.Record) > maxRecord {
 		if a.params.Truncation == truncateOff {
 			return services.Invalidf("context_id",
@@ -76,7 +77,7 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 		turn{Exchange: services.Exchange{Question: a.params.Question, Answer: r.text}, Tokens: r.tokens})
 	record.Used = c.now().UTC()
 	if _, err := c.write(ctx, stored, record); err != nil {
-		r.saved.release()
+		r.saved.Release()
 		if services.KindOf(err) == services.KindNotFound {
 			c.lose(one.id)
 			return nil // deleted in the meantime
@@ -137,12 +138,12 @@ func (a *asking) encodeWhole(ctx context.Context, source services.AudioSource) (
 
 // keep holds the state for the next question in memory and reserves it with the budget.
 // The caller holds busy.
-func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, saved *snapshot) {
+func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, saved *decoding.Snapshot) {
 	c.mu.Lock()
 	c.drop(one)
 	if c.all[one.id] != one {
 		c.mu.Unlock()
-		saved.release() // deleted in the meantime
+		saved.Release() // deleted in the meantime
 		return
 	}
 	one.sound, one.saved = sound, saved

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
 
@@ -29,11 +30,11 @@ func (s *sequence) addSound() {
 	}
 }
 
-// decoding is one run of the decoder over a prompt and its continuation. Not safe for
+// decoderRun is one run of the decoder over a prompt and its continuation. Not safe for
 // concurrent use. It must be closed.
-type decoding struct {
+type decoderRun struct {
 	model *model
-	cache *cache
+	cache *decoding.Cache
 	// Reused between steps.
 	mask, positions []int64
 	logits          []float32
@@ -47,19 +48,19 @@ type decoding struct {
 
 // newDecoding returns a decoding for the given number of positions, with the positions
 // of the sequence that a snapshot contains.
-func (m *model) newDecoding(from *snapshot, s *sequence, capacity int64) (*decoding, error) {
-	c, err := newCache(m.kvShape(), capacity)
+func (m *model) newDecoding(from *decoding.Snapshot, s *sequence, capacity int64) (*decoderRun, error) {
+	c, err := decoding.NewCache(m.cacheShape(), capacity)
 	if err != nil {
 		return nil, err
 	}
-	d := &decoding{
+	d := &decoderRun{
 		model: m, cache: c, mask: make([]int64, capacity), positions: make([]int64, capacity),
 		logits: make([]float32, m.folder.Network.TextPart.VocabSize), fixed: make(map[string]*onnx.Tensor),
 	}
 	for i := range d.mask {
 		d.mask[i], d.positions[i] = 1, int64(i)
 	}
-	if err := c.restore(from, s.keys); err != nil {
+	if err := c.Restore(from, s.keys); err != nil {
 		return nil, joinClose(err, d)
 	}
 	if m.decoder.HasInput(logitsToKeep) {
@@ -74,13 +75,13 @@ func (m *model) newDecoding(from *snapshot, s *sequence, capacity int64) (*decod
 	return d, nil
 }
 
-func joinClose(err error, d *decoding) error {
+func joinClose(err error, d *decoderRun) error {
 	d.Close()
 	return err
 }
 
 // occupy counts memory of the cache. Only what was written is memory.
-func (d *decoding) occupy(bytes services.Bytes) {
+func (d *decoderRun) occupy(bytes services.Bytes) {
 	if d.gauge != nil {
 		d.gauge.Add(bytes - d.occupied)
 	}
@@ -88,7 +89,7 @@ func (d *decoding) occupy(bytes services.Bytes) {
 }
 
 // Close releases the native side.
-func (d *decoding) Close() {
+func (d *decoderRun) Close() {
 	d.occupy(0)
 	d.cache.Close()
 	d.logitsTensor.Close()
@@ -99,8 +100,8 @@ func (d *decoding) Close() {
 
 // prefill runs the positions missing from the cache and returns the logits after the
 // last position, valid until the next run.
-func (d *decoding) prefill(ctx context.Context, s *sequence) ([]float32, error) {
-	rest := s.keys[d.cache.n:]
+func (d *decoderRun) prefill(ctx context.Context, s *sequence) ([]float32, error) {
+	rest := s.keys[d.cache.Len():]
 	rows, err := d.rows(ctx, rest, s.sound)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (d *decoding) prefill(ctx context.Context, s *sequence) ([]float32, error) 
 }
 
 // step runs one more token.
-func (d *decoding) step(ctx context.Context, id int) ([]float32, error) {
+func (d *decoderRun) step(ctx context.Context, id int) ([]float32, error) {
 	keys := []int64{int64(id)}
 	rows, err := d.model.embed(ctx, keys)
 	if err != nil {
@@ -119,7 +120,7 @@ func (d *decoding) step(ctx context.Context, id int) ([]float32, error) {
 }
 
 // rows returns the embeddings of positions, [len(keys), hidden].
-func (d *decoding) rows(ctx context.Context, keys []int64, sound *encoded) ([]float32, error) {
+func (d *decoderRun) rows(ctx context.Context, keys []int64, sound *encoded) ([]float32, error) {
 	hidden := int(d.model.folder.Network.TextPart.HiddenSize)
 	var ids []int64
 	for _, key := range keys {
@@ -148,37 +149,27 @@ func (d *decoding) rows(ctx context.Context, keys []int64, sound *encoded) ([]fl
 
 // run runs the decoder once. Keys and values are written in place from one set to the
 // other; only the logits are read.
-func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]float32, error) {
-	n, more := d.cache.n, int64(len(keys))
-	written, err := d.cache.next(more)
-	if err != nil {
-		return nil, err
-	}
+func (d *decoderRun) run(ctx context.Context, rows []float32, keys []int64) ([]float32, error) {
+	n, more := d.cache.Len(), int64(len(keys))
 	inputs, closeInputs, err := d.inputs(rows, n, more)
 	defer closeInputs()
 	if err != nil {
-		closeList(written)
 		return nil, services.Internal(err, "the input of the model could not be prepared")
 	}
-	outputs := make(map[string]*onnx.Tensor, len(written)+1)
-	for i, name := range d.cache.presents {
-		outputs[name] = written[i]
-	}
+	outputs := make(map[string]*onnx.Tensor, len(inputs))
 	// Without num_logits_to_keep, a run over several positions returns the logits of
 	// all of them or of the last one, so the engine must allocate the tensor.
 	known := more == 1 || d.fixed[logitsToKeep] != nil
 	if known {
 		outputs[logitsOutput] = d.logitsTensor
 	}
-	if err := d.model.decoder.RunInto(ctx, inputs, outputs, logitsOutput); err != nil {
-		closeList(written)
+	if err := d.cache.Run(ctx, d.model.decoder, keys, inputs, outputs, logitsOutput); err != nil {
 		if !known {
 			outputs[logitsOutput].Close()
 		}
 		return nil, err
 	}
-	d.cache.take(written, keys)
-	d.occupy(d.cache.bytes(d.cache.n) + d.cache.bytes(n))
+	d.occupy(d.cache.Bytes(n+more) + d.cache.Bytes(n))
 	if known {
 		return d.logits, nil
 	}
@@ -195,19 +186,16 @@ func (d *decoding) run(ctx context.Context, rows []float32, keys []int64) ([]flo
 }
 
 // inputs returns the decoder's inputs other than the cache.
-func (d *decoding) inputs(rows []float32, n, more int64) (map[string]*onnx.Tensor, func(), error) {
-	inputs := make(map[string]*onnx.Tensor, 5+len(d.cache.past))
+func (d *decoderRun) inputs(rows []float32, n, more int64) (map[string]*onnx.Tensor, func(), error) {
+	inputs := make(map[string]*onnx.Tensor, 5+2*d.cache.Layers)
 	var made []*onnx.Tensor
-	done := func() { closeList(made) }
+	done := func() { decoding.CloseAll(made) }
 	add := func(name string, t *onnx.Tensor, err error) error {
 		if err == nil {
 			inputs[name] = t
 			made = append(made, t)
 		}
 		return err
-	}
-	for i, name := range d.cache.pasts {
-		inputs[name] = d.cache.past[i]
 	}
 	for name, t := range d.fixed {
 		inputs[name] = t

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -21,25 +22,25 @@ func generationFolder(t *testing.T, text string) *folder {
 // TestGenerationConfigIsHonouredFieldByField has each field with its effect.
 func TestGenerationConfigIsHonouredFieldByField(t *testing.T) {
 	t.Parallel()
-	of := func(text string) sampling {
+	of := func(text string) decoding.Sampling {
 		f := generationFolder(t, text)
 		require.NoError(t, f.Generation.check("m"), text)
 		return f.sampling(tasks.AskParams{})
 	}
-	require.Equal(t, 50, of(`{}`).topK, "the format's default")
-	require.Zero(t, of(`{}`).temperature, "greedy without do_sample")
-	require.Zero(t, of(`{"do_sample":false,"temperature":0.7}`).temperature)
-	require.InDelta(t, 0.7, of(`{"do_sample":true,"temperature":0.7}`).temperature, 0)
-	require.InDelta(t, 1, of(`{"do_sample":true,"temperature":null}`).temperature, 0, "null is the default")
-	require.Equal(t, 7, of(`{"top_k":7}`).topK)
-	require.InDelta(t, 0.9, of(`{"top_p":0.9}`).topP, 0)
-	require.InDelta(t, 0.2, of(`{"min_p":0.2}`).minP, 0)
-	require.InDelta(t, 1.1, of(`{"repetition_penalty":1.1}`).repetitionPenalty, 0)
-	require.Equal(t, 3, of(`{"no_repeat_ngram_size":3}`).noRepeatNgram)
-	require.Equal(t, 4, of(`{"min_new_tokens":4}`).minNewTokens)
-	require.Equal(t, 9, of(`{"min_length":9}`).minLength)
-	require.Equal(t, []int{5, 6}, of(`{"suppress_tokens":[5,6]}`).suppress)
-	require.Equal(t, []int{8}, of(`{"begin_suppress_tokens":[8]}`).beginSuppress)
+	require.Equal(t, 50, of(`{}`).TopK, "the format's default")
+	require.Zero(t, of(`{}`).Temperature, "greedy without do_sample")
+	require.Zero(t, of(`{"do_sample":false,"temperature":0.7}`).Temperature)
+	require.InDelta(t, 0.7, of(`{"do_sample":true,"temperature":0.7}`).Temperature, 0)
+	require.InDelta(t, 1, of(`{"do_sample":true,"temperature":null}`).Temperature, 0, "null is the default")
+	require.Equal(t, 7, of(`{"top_k":7}`).TopK)
+	require.InDelta(t, 0.9, of(`{"top_p":0.9}`).TopP, 0)
+	require.InDelta(t, 0.2, of(`{"min_p":0.2}`).MinP, 0)
+	require.InDelta(t, 1.1, of(`{"repetition_penalty":1.1}`).RepetitionPenalty, 0)
+	require.Equal(t, 3, of(`{"no_repeat_ngram_size":3}`).NoRepeatNgram)
+	require.Equal(t, 4, of(`{"min_new_tokens":4}`).MinNewTokens)
+	require.Equal(t, 9, of(`{"min_length":9}`).MinLength)
+	require.Equal(t, []int{5, 6}, of(`{"suppress_tokens":[5,6]}`).Suppress)
+	require.Equal(t, []int{8}, of(`{"begin_suppress_tokens":[8]}`).BeginSuppress)
 	require.Equal(t, textList{"END"}, generationFolder(t, `{"stop_strings":"END"}`).Generation.StopStrings)
 
 	most := func(text string) int { return generationFolder(t, text).newTokens(tasks.AskParams{}, 100) }
@@ -83,15 +84,15 @@ func TestGenerationConfigThatCannotBeFollowedIsRefused(t *testing.T) {
 
 func TestWhatTheFirstTokensMayNotBe(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 2, choose(sampling{beginSuppress: []int{1}}, nil, 1, 3, 2))
-	require.Equal(t, 0, choose(sampling{minLength: 3, eos: []int{1}}, []int64{-1, -2, 5}, 1, 3),
+	require.Equal(t, 2, choose(decoding.Sampling{BeginSuppress: []int{1}}, nil, 1, 3, 2))
+	require.Equal(t, 0, choose(decoding.Sampling{MinLength: 3, EOS: []int{1}}, []int64{-1, -2, 5}, 1, 3),
 		"one token and the sound, which does not count")
-	require.Equal(t, 1, choose(sampling{minLength: 3, eos: []int{1}, countSound: true}, []int64{-1, -2, 5}, 1, 3))
-	require.Equal(t, 1, choose(sampling{minLength: 1, eos: []int{1}}, []int64{5}, 1, 3))
+	require.Equal(t, 1, choose(decoding.Sampling{MinLength: 3, EOS: []int{1}, CountAll: true}, []int64{-1, -2, 5}, 1, 3))
+	require.Equal(t, 1, choose(decoding.Sampling{MinLength: 1, EOS: []int{1}}, []int64{5}, 1, 3))
 	// Weights 1, 0.61, 0.37: half leaves two.
 	counts := [3]int{}
 	for seed := range uint64(200) {
-		counts[choose(sampling{temperature: 1, minP: 0.5, seed: seed}, nil, 2, 1.5, 1)]++
+		counts[choose(decoding.Sampling{Temperature: 1, MinP: 0.5, Seed: seed}, nil, 2, 1.5, 1)]++
 	}
 	require.Zero(t, counts[2])
 	require.Positive(t, counts[0])

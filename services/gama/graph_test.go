@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services/decoding"
 )
 
 // message is an encoder of a protobuf message.
@@ -237,7 +239,7 @@ func (l llama) rotate(x string) string {
 
 // cached concatenates the past and the new values, in the cache's type.
 func (l llama) cached(x string, layer int, kind string) string {
-	past, present := pastName(int64(layer), kind), presentName(int64(layer), kind)
+	past, present := decoding.Shape{}.PastName(int64(layer), kind), decoding.Shape{}.PresentName(int64(layer), kind)
 	l.declare(11, past, l.cacheKind, 1, l.heads, -1, l.dim)
 	l.declare(12, present, l.cacheKind, 1, l.heads, -1, l.dim)
 	if !l.half {
@@ -251,7 +253,7 @@ func (l llama) layer(x string, i int) string {
 	n := l.norm(x)
 	project := func() string { return l.split(l.op("MatMul", []string{n, l.weight(l.hidden, l.hidden)})) }
 	q, k, v := l.rotate(project()), l.rotate(project()), project()
-	k, v = l.cached(k, i, keyTensor), l.cached(v, i, valueTensor)
+	k, v = l.cached(k, i, "key"), l.cached(v, i, "value")
 	scores := l.op("MatMul", []string{q, l.op("Transpose", []string{k}, attr{name: "perm", list: []int{0, 1, 3, 2}})})
 	scores = l.op("Mul", []string{scores, l.floats([]float32{float32(1 / math.Sqrt(float64(l.dim)))})})
 	weights := l.op("Softmax", []string{l.op("Add", []string{scores, l.mask})}, attr{name: "axis", one: -1})

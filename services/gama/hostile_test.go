@@ -12,6 +12,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 	"github.com/grym-synth/grym-synth/services/onnx"
@@ -48,9 +49,9 @@ func FuzzFiles(f *testing.F) {
 		if e, err := newExtractor(folder.Preprocessor, folder.Network.AudioPart.MaxFrames); err == nil {
 			require.Positive(t, e.longest)
 		}
-		choices := newSampler(folder.sampling(tasks.AskParams{}), []int64{-1, 5, 6, 5})
+		choices := decoding.NewSampler(folder.sampling(tasks.AskParams{}), []int64{-1, 5, 6, 5})
 		for range 3 {
-			choices.choose(make([]float32, 16))
+			choices.Choose(make([]float32, 16))
 		}
 	})
 }

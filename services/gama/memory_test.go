@@ -2,7 +2,6 @@ package gama
 
 import (
 	"encoding/json"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/grym-synth/grym-synth/resources/memprobe"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/onnx"
 	"github.com/grym-synth/grym-synth/services/servicetest"
 	"github.com/grym-synth/grym-synth/services/tasks"
@@ -56,7 +56,7 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 
 		info, err := s.Context(t.Context(), everybody, id)
 		require.NoError(t, err)
-		cache := kvShape{layers: 8, heads: 8, dim: 64, kind: onnx.Float32}.bytes(1024)
+		cache := decoding.Shape{Layers: 8, Heads: 8, Dim: 64, Kind: onnx.Float32}.Bytes(1024)
 		t.Logf("%d tokens of prompt: leased %s, took %s; one cache of full length is %s, kept are %s", answer.Usage.PromptTokens, leased,
 			peak-before, cache, info.CachedBytes)
 		require.GreaterOrEqual(t, leased, 3*cache, "two sets at work and one kept")
@@ -66,31 +66,6 @@ func TestMemoryOfAnAnswerIsLeased(t *testing.T) {
 		require.NoError(t, s.DeleteContext(t.Context(), everybody, id))
 		id = newContext
 	}
-}
-
-// TestCachesLieOutsideTheGoHeap is not parallel because allocations of other tests
-// would be counted.
-func TestCachesLieOutsideTheGoHeap(t *testing.T) {
-	shape := kvShape{layers: 2, heads: 8, dim: 64, kind: onnx.Float32}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	c, err := newCache(shape, 8192)
-	require.NoError(t, err)
-	runtime.ReadMemStats(&after)
-	require.Equal(t, 64*services.MiB, shape.bytes(8192))
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20), "two sets have 128 MiB")
-
-	c.n, c.keys = 4, []int64{1, 2, 3, 4}
-	c.sets[0][0].bytes[0] = 7
-	saved, err := c.snapshot()
-	require.NoError(t, err)
-	c.Close()
-	saved.retain().release()
-	require.EqualValues(t, 7, saved.memory[0].bytes[0], "another had it")
-	saved.release()
-	require.Empty(t, saved.memory)
-	var none *snapshot
-	none.retain().release()
 }
 
 // deletes deletes the conversation while it is being answered.

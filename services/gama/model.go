@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
 )
@@ -69,7 +70,7 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if !m.encoder.HasInput(inputFeatures) && !m.encoder.HasInput(audioValues) {
 		return nil, 0, fmt.Errorf("%s: %w: it takes neither %s nor %s", encoderGraph, onnx.ErrContract, inputFeatures, audioValues)
 	}
-	info, _ := onnx.Find(m.decoder.Signature().Inputs, pastName(0, keyTensor))
+	info, _ := onnx.Find(m.decoder.Signature().Inputs, decoding.Shape{}.PastName(0, "key"))
 	m.kvType = info.Type
 	return m, bytes, nil
 }
@@ -104,16 +105,21 @@ func (f *folder) decoderContract() onnx.Contract {
 		},
 		Outputs: []onnx.TensorSpec{{Name: logitsOutput, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, t.VocabSize}}},
 	}
-	for layer := range t.Layers {
-		for _, kind := range []string{keyTensor, valueTensor} {
-			spec := onnx.TensorSpec{Type: onnx.Float32, Or: onnx.Float16, Rank: 4, Dims: []int64{0, t.KVHeads, 0, t.HeadDim}}
-			spec.Name = pastName(layer, kind)
-			c.Inputs = append(c.Inputs, spec)
-			spec.Name = presentName(layer, kind)
-			c.Outputs = append(c.Outputs, spec)
-		}
+	spec := onnx.TensorSpec{Type: onnx.Float32, Or: onnx.Float16, Rank: 4, Dims: []int64{0, t.KVHeads, 0, t.HeadDim}}
+	pasts, presents := decoding.Shape{Layers: t.Layers}.Names()
+	for i := range pasts {
+		spec.Name = pasts[i]
+		c.Inputs = append(c.Inputs, spec)
+		spec.Name = presents[i]
+		c.Outputs = append(c.Outputs, spec)
 	}
 	return c
+}
+
+// cacheShape returns the shape of the decoder's cache.
+func (m *model) cacheShape() decoding.Shape {
+	t := m.folder.Network.TextPart
+	return decoding.Shape{Layers: t.Layers, Heads: t.KVHeads, Dim: t.HeadDim, Kind: m.kvType}
 }
 
 // Close unloads the model.

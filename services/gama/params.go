@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -105,32 +106,32 @@ func decode(raw json.RawMessage, p *tasks.AskParams) error {
 
 // sampling merges the request with the model's generation_config.json. A temperature in
 // the request enables sampling, and 0 disables it.
-func (f *folder) sampling(p tasks.AskParams) sampling {
+func (f *folder) sampling(p tasks.AskParams) decoding.Sampling {
 	g := f.Generation
-	s := sampling{
-		topK: g.TopK, topP: g.TopP, repetitionPenalty: g.RepetitionPenalty, noRepeatNgram: g.NoRepeatNgram,
-		minNewTokens: g.MinNewTokens, minLength: g.MinLength, minP: g.MinP, suppress: g.SuppressTokens, beginSuppress: g.BeginSuppress,
-		eos:        f.Network.EOS,
-		countSound: f.Network.AudioInsert == insertToken,
+	s := decoding.Sampling{
+		TopK: g.TopK, TopP: g.TopP, RepetitionPenalty: g.RepetitionPenalty, NoRepeatNgram: g.NoRepeatNgram,
+		MinNewTokens: g.MinNewTokens, MinLength: g.MinLength, MinP: g.MinP, Suppress: g.SuppressTokens, BeginSuppress: g.BeginSuppress,
+		EOS:      f.Network.EOS,
+		CountAll: f.Network.AudioInsert == insertToken,
 	}
 	if g.DoSample {
-		s.temperature = g.Temperature
+		s.Temperature = g.Temperature
 	}
 	if p.Temperature != nil {
-		s.temperature = *p.Temperature
+		s.Temperature = *p.Temperature
 	}
 	if p.TopK != nil {
-		s.topK = *p.TopK
+		s.TopK = *p.TopK
 	}
 	if p.TopP != nil {
-		s.topP = *p.TopP
+		s.TopP = *p.TopP
 	}
 	if p.RepetitionPenalty != nil {
-		s.repetitionPenalty = *p.RepetitionPenalty
+		s.RepetitionPenalty = *p.RepetitionPenalty
 	}
-	s.seed = rand.Uint64() >> 11 //nolint:gosec // no secret depends on it; as much as a JSON number holds
+	s.Seed = rand.Uint64() >> 11 //nolint:gosec // no secret depends on it; as much as a JSON number holds
 	if p.Seed != nil {
-		s.seed = *p.Seed
+		s.Seed = *p.Seed
 	}
 	return s
 }

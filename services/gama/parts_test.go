@@ -13,60 +13,60 @@ import (
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/audiofile"
-	"github.com/grym-synth/grym-synth/services/onnx"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/tasks"
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
 // choose samples once with a new sampler.
-func choose(s sampling, prompt []int64, logits ...float32) int {
-	if s.repetitionPenalty == 0 {
-		s.repetitionPenalty = 1
+func choose(s decoding.Sampling, prompt []int64, logits ...float32) int {
+	if s.RepetitionPenalty == 0 {
+		s.RepetitionPenalty = 1
 	}
-	if s.topP == 0 {
-		s.topP = 1
+	if s.TopP == 0 {
+		s.TopP = 1
 	}
-	s.eos = append(s.eos, 99)
-	return newSampler(s, prompt).choose(logits)
+	s.EOS = append(s.EOS, 99)
+	return decoding.NewSampler(s, prompt).Choose(logits)
 }
 
 func TestGreedyTakesTheLikeliest(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, 1, choose(sampling{}, nil, 1, 3, 2, 3), "of equals the first")
-	require.Equal(t, 2, choose(sampling{repetitionPenalty: 2}, []int64{1}, 1, 3, 2), "3/2 is below 2")
-	require.Equal(t, 0, choose(sampling{repetitionPenalty: 2}, []int64{1}, -1.5, -1, -3), "-1*2 is below -1.5")
-	require.Equal(t, 1, choose(sampling{repetitionPenalty: 2}, []int64{-1, -2}, 1, 3, 2), "rows of sound have no id")
-	require.Equal(t, 1, choose(sampling{repetitionPenalty: 1.4}, []int64{1, 1, 1}, 1, 3, 2), "a token counts once: 3/1.4 is above 2")
-	require.Equal(t, 2, choose(sampling{suppress: []int{1}}, nil, 1, 3, 2))
-	require.Equal(t, 0, choose(sampling{minNewTokens: 1, eos: []int{1}}, nil, 1, 3))
-	require.Equal(t, 0, choose(sampling{noRepeatNgram: 2}, []int64{5, 1, 5}, 1, 3, -1, -1, -1, 2.5-2), "5 1 was there")
+	require.Equal(t, 1, choose(decoding.Sampling{}, nil, 1, 3, 2, 3), "of equals the first")
+	require.Equal(t, 2, choose(decoding.Sampling{RepetitionPenalty: 2}, []int64{1}, 1, 3, 2), "3/2 is below 2")
+	require.Equal(t, 0, choose(decoding.Sampling{RepetitionPenalty: 2}, []int64{1}, -1.5, -1, -3), "-1*2 is below -1.5")
+	require.Equal(t, 1, choose(decoding.Sampling{RepetitionPenalty: 2}, []int64{-1, -2}, 1, 3, 2), "rows of sound have no id")
+	require.Equal(t, 1, choose(decoding.Sampling{RepetitionPenalty: 1.4}, []int64{1, 1, 1}, 1, 3, 2), "a token counts once: 3/1.4 is above 2")
+	require.Equal(t, 2, choose(decoding.Sampling{Suppress: []int{1}}, nil, 1, 3, 2))
+	require.Equal(t, 0, choose(decoding.Sampling{MinNewTokens: 1, EOS: []int{1}}, nil, 1, 3))
+	require.Equal(t, 0, choose(decoding.Sampling{NoRepeatNgram: 2}, []int64{5, 1, 5}, 1, 3, -1, -1, -1, 2.5-2), "5 1 was there")
 }
 
 // TestSamplingFollowsTheProbabilities counts draws with one seed each.
 func TestSamplingFollowsTheProbabilities(t *testing.T) {
 	t.Parallel()
-	count := func(s sampling, logits ...float32) (counts [4]int) {
+	count := func(s decoding.Sampling, logits ...float32) (counts [4]int) {
 		for seed := range uint64(4000) {
-			s.seed = seed
+			s.Seed = seed
 			counts[choose(s, nil, append([]float32(nil), logits...)...)]++
 		}
 		return counts
 	}
 	ln := func(p float64) float32 { return float32(math.Log(p)) }
 	logits := []float32{ln(0.1), ln(0.4), ln(0.2), ln(0.3)}
-	all := count(sampling{temperature: 1}, logits...)
+	all := count(decoding.Sampling{Temperature: 1}, logits...)
 	for i, p := range []float64{0.1, 0.4, 0.2, 0.3} {
 		require.InDelta(t, p*4000, all[i], 150, "%v", all)
 	}
-	two := count(sampling{temperature: 1, topK: 2}, logits...)
+	two := count(decoding.Sampling{Temperature: 1, TopK: 2}, logits...)
 	require.Zero(t, two[0]+two[2])
 	require.InDelta(t, 4000*4.0/7, two[1], 150)
 	// 0.4+0.3 = 0.7 is below 0.75, so the third is kept too.
-	three := count(sampling{temperature: 1, topP: 0.75}, logits...)
+	three := count(decoding.Sampling{Temperature: 1, TopP: 0.75}, logits...)
 	require.Zero(t, three[0])
 	require.InDelta(t, 4000*2.0/9, three[2], 150)
-	require.Equal(t, [4]int{0, 4000, 0, 0}, count(sampling{temperature: 1, topP: 0.01}, logits...), "at least one is kept")
-	hot := count(sampling{temperature: 2}, logits...)
+	require.Equal(t, [4]int{0, 4000, 0, 0}, count(decoding.Sampling{Temperature: 1, TopP: 0.01}, logits...), "at least one is kept")
+	hot := count(decoding.Sampling{Temperature: 2}, logits...)
 	require.InDelta(t, 4000*math.Sqrt(0.1)/(math.Sqrt(0.1)+math.Sqrt(0.4)+math.Sqrt(0.2)+math.Sqrt(0.3)), hot[0], 150)
 }
 
@@ -278,37 +278,6 @@ func TestOldestTurnsAreDroppedOrTheRequestRefused(t *testing.T) {
 	require.Greater(t, got.dropped, 4900)
 	_, err = other.fit(&encoded{n: 16}, nil, tasks.AskParams{Question: strings.Repeat("word ", most)})
 	require.ErrorContains(t, err, "shorten it", "a question alone that is too long")
-}
-
-func TestACacheIsRestoredAsFarAsItGoes(t *testing.T) {
-	t.Parallel()
-	shape := kvShape{layers: 1, heads: 2, dim: 1, kind: onnx.Float32}
-	c, err := newCache(shape, 4)
-	require.NoError(t, err)
-	defer c.Close()
-	saved := &snapshot{kvShape: shape, keys: []int64{-1, 1, 5}}
-	for range 2 {
-		memory := make([]byte, shape.tensorBytes(3))
-		for i := range memory {
-			memory[i] = byte(i / 4) // elements 0 to 5: heads of 3
-		}
-		saved.memory = append(saved.memory, block{bytes: memory})
-	}
-	require.NoError(t, c.restore(saved, []int64{-1, 1, 6, 7}))
-	require.EqualValues(t, 2, c.n)
-	elements := func() (list []byte) {
-		memory := c.sets[c.current][0].bytes[:c.tensorBytes(c.n)]
-		for i := 0; i < len(memory); i += 4 {
-			list = append(list, memory[i])
-		}
-		return list
-	}
-	require.Equal(t, []byte{0, 1, 3, 4}, elements(), "the first two positions of each head")
-	require.NoError(t, c.restore(saved, []int64{-1, 1}))
-	require.Equal(t, []byte{0, 3}, elements(), "the last position is always computed")
-	require.NoError(t, c.restore(saved, []int64{9, 1, 5, 6}))
-	require.Zero(t, c.n)
-	require.Equal(t, shape.bytes(3)+24, saved.size())
 }
 
 func TestBadFoldersAreExplained(t *testing.T) {

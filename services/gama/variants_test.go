@@ -71,7 +71,7 @@ func TestDecodersOfEveryExportAgree(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, r.tokens, again.tokens, name)
 		require.Positive(t, a.answer.Usage.CachedTokens, name)
-		r.saved.release()
+		r.saved.Release()
 	}
 	for name, tokens := range answers {
 		if name == "half" {

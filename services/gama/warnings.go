@@ -36,7 +36,7 @@ func (a *asking) warnIgnored() {
 			a.warn(services.Warning{Code: services.WarnValueIgnored, Field: field, Message: field + " has no effect: " + because})
 		}
 	}
-	greedy := a.sampling.temperature == 0
+	greedy := a.sampling.Temperature == 0
 	ignored(greedy && p.TopK != nil, "top_k", "the temperature is 0, which takes the likeliest token")
 	ignored(greedy && p.TopP != nil, "top_p", "the temperature is 0, which takes the likeliest token")
 	if p.System != "" && !strings.Contains(a.model.folder.Network.PromptTemplate, placeSystem) {

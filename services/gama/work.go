@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
@@ -122,7 +123,8 @@ func (f *folder) runBytes(textBytes int, p tasks.AskParams) services.Bytes {
 	if p.ContextID != "" {
 		sets = 3
 	}
-	cache := limits.Product(sets, int64(kvShape{layers: t.Layers, heads: t.KVHeads, dim: t.HeadDim, kind: onnx.Float32}.bytes(positions)))
+	shape := decoding.Shape{Layers: t.Layers, Heads: t.KVHeads, Dim: t.HeadDim, Kind: onnx.Float32}
+	cache := limits.Product(sets, int64(shape.Bytes(positions)))
 	reading := limits.Sum(
 		limits.Product(float, prompt, 8*t.HiddenSize+3*t.Intermediate+2*t.VocabSize),
 		limits.Product(2*float, t.Heads, prompt, prompt))

@@ -28,6 +28,12 @@ func ComplainOfTranscribe(params TranscribeParams, bad *services.Complaints) {
 	if params.BeamWidth < 0 || params.BeamWidth > MaxBeamWidth {
 		bad.Complain("beam_width", "must be from 1 to %d, got %d", MaxBeamWidth, params.BeamWidth)
 	}
+	if p := params.Patience; !(p >= 0 && p <= MaxPatience) {
+		bad.Complain("patience", "must be above 0 and at most %d, got %v", MaxPatience, p)
+	}
+	if p := params.LengthPenalty; p != nil && !(*p >= 0 && *p <= 1) {
+		bad.Complain("length_penalty", "must be from 0 to 1, got %v", *p)
+	}
 	if len(params.Prompt) > MaxPromptBytes {
 		bad.Complain("prompt", "must be at most %d bytes, got %d", MaxPromptBytes, len(params.Prompt))
 	}

@@ -11,6 +11,8 @@ import (
 var (
 	//go:embed schemas/transcribe.json
 	transcribeSchema json.RawMessage
+	//go:embed schemas/translate.json
+	translateSchema json.RawMessage
 	//go:embed schemas/embed.json
 	embedSchema json.RawMessage
 	//go:embed schemas/classify.json
@@ -54,6 +56,7 @@ var kinds = map[string]struct {
 	newResult func() any
 }{
 	Transcribe:   {transcribeSchema, func() any { return new(Transcription) }},
+	Translate:    {translateSchema, func() any { return new(Transcription) }},
 	Embed:        {embedSchema, func() any { return new(Embedding) }},
 	Classify:     {classifySchema, func() any { return new(Classification) }},
 	Generate:     {generateSchema, func() any { return new(Generation) }},

@@ -25,12 +25,29 @@ func fieldsOf(params any) []string {
 	return names
 }
 
+// TestATranslationIsATranscription keeps every parameter.
+func TestATranslationIsATranscription(t *testing.T) {
+	t.Parallel()
+	const params = `{"language":"de","prompt":"p","keywords":["k"],"temperature":0.5,` +
+		`"response_format":"srt","timestamp_granularities":["word"],"include":["logprobs"],"strict":true,"start":1,"end":2,"stream":true,` +
+		`"decoding":"beam","beam_width":3,"patience":2,"length_penalty":0.5}`
+	var translate TranslateParams
+	require.NoError(t, DecodeParams(json.RawMessage(params), &translate))
+	for i := range reflect.ValueOf(translate).NumField() {
+		require.False(t, reflect.ValueOf(translate).Field(i).IsZero(), "field %d", i)
+	}
+	var want TranscribeParams
+	require.NoError(t, DecodeParams(json.RawMessage(`{"translate":true,`+params[1:]), &want))
+	require.Equal(t, want, translate.Transcribe())
+}
+
 func TestSchemasHaveTheFieldsOfTheParameters(t *testing.T) {
 	t.Parallel()
 	params := map[string]any{
-		Transcribe: TranscribeParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{}, Generate: GenerateParams{},
-		Pull: PullParams{}, Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{}, Caption: AskParams{},
-		Draw: DrawParams{}, ComputePeaks: PeaksParams{},
+		Transcribe: TranscribeParams{}, Translate: TranslateParams{}, Embed: EmbedParams{}, Classify: ClassifyParams{},
+		Generate: GenerateParams{}, Pull: PullParams{}, Convert: ConvertParams{}, Analyze: AnalyzeParams{}, Edit: EditParams{}, Ask: AskParams{},
+		Caption: AskParams{},
+		Draw:    DrawParams{}, ComputePeaks: PeaksParams{},
 		Teach: TeachParams{}, Detect: DetectParams{}, Search: SearchParams{}, Correct: CorrectParams{}, Reembed: ReembedParams{},
 		ImportPatterns: ImportParams{},
 	}

@@ -98,7 +98,7 @@ func (t *Transcription) Encode(format string, parts ...string) ([]byte, error) {
 // task returns the name of what was done.
 func (t *Transcription) task() string {
 	if t.Translated {
-		return "translate"
+		return Translate
 	}
 	return Transcribe
 }

@@ -20,8 +20,15 @@ type TranscribeParams struct {
 	// model has a word list or a prompt is set, and greedy decoding otherwise.
 	Decoding string `json:"decoding,omitempty"`
 	// BeamWidth is the number of hypotheses that the beam search keeps, 1 to
-	// MaxBeamWidth; 0 for 100.
+	// MaxBeamWidth; 0 for 100, and for 5 of a model that writes text, which takes at most 16
+	// and searches if it is above 1.
 	BeamWidth int `json:"beam_width,omitempty"`
+	// Patience is the number of ended texts, as a multiple of BeamWidth, at which the search
+	// of a model that writes text stops, above 0 to MaxPatience; 0 for 1.
+	Patience float64 `json:"patience,omitempty"`
+	// LengthPenalty, 0 to 1, is the exponent of the length by which the search of a model that
+	// writes text divides the logarithm of a text's probability; nil divides it by the length.
+	LengthPenalty *float64 `json:"length_penalty,omitempty"`
 	// Translate asks for a translation into English.
 	Translate bool `json:"translate,omitempty"`
 	// Prompt has words that the beam search prefers, or the text that a model reads before
@@ -54,6 +61,7 @@ const (
 // Limits of TranscribeParams.
 const (
 	MaxBeamWidth   = 1000
+	MaxPatience    = 10
 	MaxPromptBytes = 4096
 	MaxKeywords    = 1024
 )
@@ -78,7 +86,7 @@ type TranscriptDelta struct {
 	Words []Word `json:"words"`
 }
 
-// Transcription is the result of Transcribe.
+// Transcription is the result of Transcribe and Translate.
 type Transcription struct {
 	// Text of the whole recording.
 	Text string `json:"text"`

@@ -40,17 +40,19 @@ func (s *Service) CanDo(model, task string) bool {
 	return err == nil && slices.Contains(taskHeads[task], f.Head)
 }
 
-// Suits implements services.TaskJudge: texts are for models that read them.
+// Suits implements services.TaskJudge: texts are for models that read or write them.
 func (s *Service) Suits(task services.Task) bool {
 	var params struct {
 		Text   string   `json:"text"`
 		Labels []string `json:"labels"`
 		Space  string   `json:"space"`
+		// Translate is for models that write text.
+		Translate bool `json:"translate"`
 	}
 	if len(task.Params) == 0 || json.Unmarshal(task.Params, &params) != nil {
 		return true
 	}
-	return params.Text == "" && len(params.Labels) == 0 && params.Space != tasks.SpaceCaption
+	return params.Text == "" && len(params.Labels) == 0 && !params.Translate && params.Space != tasks.SpaceCaption
 }
 
 var (

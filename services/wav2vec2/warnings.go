@@ -19,6 +19,12 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 	if p.Temperature > 0 {
 		ignored("temperature", "nothing is drawn by chance")
 	}
+	if p.Patience > 0 {
+		ignored("patience", "the search of a CTC model ends with the recording")
+	}
+	if p.LengthPenalty != nil {
+		ignored("length_penalty", "a CTC model compares texts of the same frames")
+	}
 	if m.searches(p) {
 		list = append(list, m.unspelled("prompt", p.Prompt)...)
 		return append(list, m.unspelled("keywords", strings.Join(p.Keywords, " "))...)

@@ -20,6 +20,7 @@ func TestWhatHasNoEffectIsReported(t *testing.T) {
 		`{"temperature":0,"language":"en","decoding":"beam","beam_width":5,"prompt":"one, two"}`: nil,
 		`{"temperature":0.5}`:                                   {"value_ignored temperature"},
 		`{"beam_width":5}`:                                      nil, // the model has a word list
+		`{"patience":2,"length_penalty":0}`:                     {"value_ignored patience", "value_ignored length_penalty"},
 		`{"decoding":"greedy","beam_width":5}`:                  {"value_ignored beam_width"},
 		`{"decoding":"greedy","prompt":"7 one","beam_width":5}`: {"value_ignored prompt", "value_ignored beam_width"},
 		`{"prompt":"Track 7, straße and one"}`:                  {"unknown_prompt prompt"},

@@ -20,6 +20,7 @@ func TestConformance(t *testing.T) {
 		},
 		Tasks: map[string]services.Task{
 			tasks.Transcribe: {Service: Name, Name: tasks.Transcribe, Audio: sound, Params: json.RawMessage(`{"language":"en"}`)},
+			tasks.Translate:  {Service: Name, Name: tasks.Translate, Audio: sound, Params: json.RawMessage(`{"language":"de"}`)},
 		},
 		Opens: catalog.Opens,
 	})

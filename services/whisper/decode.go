@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -52,16 +52,23 @@ type decoder struct {
 	rules rules
 	// random draws tokens above temperature 0.
 	random *rand.Rand
-	// temperature is the first one.
+	// temperature is the first one, beams the search at temperature 0.
 	temperature float64
+	beams       beams
 	// written is called after each token.
 	written func()
 }
 
 // window decodes a window after a prompt, at rising temperatures until the text is good.
-func (d *decoder) window(ctx context.Context, part *decoding, prompt []int) (answer, error) {
+func (d *decoder) window(ctx context.Context, part *decoderRun, prompt []int) (answer, error) {
 	for temperature := d.temperature; ; temperature += hotter {
-		a, err := d.attempt(ctx, part, prompt, temperature)
+		var a answer
+		var err error
+		if temperature == 0 && d.beams.width > 1 {
+			a, err = d.search(ctx, part, prompt)
+		} else {
+			a, err = d.attempt(ctx, part, prompt, temperature)
+		}
 		if err != nil {
 			return a, err
 		}
@@ -72,46 +79,69 @@ func (d *decoder) window(ctx context.Context, part *decoding, prompt []int) (ans
 }
 
 // attempt decodes a window once.
-func (d *decoder) attempt(ctx context.Context, part *decoding, prompt []int, temperature float64) (answer, error) {
+func (d *decoder) attempt(ctx context.Context, part *decoderRun, prompt []int, temperature float64) (answer, error) {
 	a := answer{temperature: temperature}
-	if err := part.reset(); err != nil {
-		return a, err
-	}
-	width := int(d.model.folder.Network.VocabSize)
-	all, err := part.run(ctx, prompt)
+	logits, err := d.begin(ctx, part, prompt, &a)
 	if err != nil {
 		return a, err
 	}
+	var ids []int
+	sum, logProb := 0.0, 0.0
+	err = decoding.Loop{
+		Most: d.most(prompt),
+		Choose: func(logits []float32) (id int) {
+			d.rules.apply(logits, ids)
+			id, logProb = d.choose(logits, temperature)
+			return id
+		},
+		Take: func(id int) bool {
+			sum += logProb
+			if id == d.rules.special.end {
+				return false
+			}
+			ids, a.tokens = append(ids, id), append(a.tokens, token{id, logProb})
+			d.written()
+			return true
+		},
+		Step: func(ctx context.Context, id int) ([]float32, error) { return part.add(ctx, []int{id}) },
+	}.Run(ctx, logits)
+	if err != nil {
+		return a, err
+	}
+	d.judge(&a, sum)
+	return a, nil
+}
+
+// begin runs the prompt of a window, and returns the logits of the position after it.
+func (d *decoder) begin(ctx context.Context, part *decoderRun, prompt []int, a *answer) ([]float32, error) {
+	if err := part.reset(); err != nil {
+		return nil, err
+	}
+	all, err := part.add(ctx, prompt)
+	if err != nil {
+		return nil, err
+	}
+	width := int(d.model.folder.Network.VocabSize)
 	start := slices.Index(prompt, d.rules.special.start)
 	a.noSpeech = d.noSpeech(all[start*width : (start+1)*width])
-	logits := all[len(all)-width:]
-	sum := 0.0
-	var ids []int
-	// As in the reference implementation, half of the positions are for the text.
-	most := min(int(d.model.folder.Network.TargetPosition)/2, int(d.model.folder.Network.TargetPosition)-len(prompt))
-	for len(ids) < most {
-		d.rules.apply(logits, ids)
-		next, logProb := d.choose(logits, temperature)
-		sum += logProb
-		if next == d.rules.special.end {
-			break
-		}
-		ids = append(ids, next)
-		a.tokens = append(a.tokens, token{next, logProb})
-		d.written()
-		if err := services.Yield(ctx); err != nil {
-			return a, err
-		}
-		if len(ids) == most {
-			break
-		}
-		if logits, err = part.run(ctx, []int{next}); err != nil {
-			return a, err
-		}
+	return all[len(all)-width:], nil
+}
+
+// most returns the most tokens after a prompt: as in the reference implementation, half of
+// the positions are for the text.
+func (d *decoder) most(prompt []int) int {
+	positions := int(d.model.folder.Network.TargetPosition)
+	return min(positions/2, positions-len(prompt))
+}
+
+// judge computes what says whether a text is good; sum is the logarithm of its probability.
+func (d *decoder) judge(a *answer, sum float64) {
+	ids := make([]int, len(a.tokens))
+	for i, t := range a.tokens {
+		ids[i] = t.id
 	}
 	a.average = sum / float64(len(ids)+1)
 	a.compression = tasks.CompressionRatio(d.model.text.Decode(d.spoken(ids)))
-	return a, nil
 }
 
 // spoken returns the tokens that are text.
@@ -125,19 +155,15 @@ func (d *decoder) noSpeech(logits []float32) float64 {
 	if id < 0 || id >= len(logits) {
 		return 0
 	}
-	return math.Exp(float64(logits[id]) - logSum(logits))
+	return math.Exp(float64(logits[id]) - decoding.LogSum(logits))
 }
 
 // choose returns the next token with the logarithm of its probability at temperature 1: the
 // most probable one, or one drawn by chance.
 func (d *decoder) choose(logits []float32, temperature float64) (id int, logProb float64) {
-	total := logSum(logits)
+	total := decoding.LogSum(logits)
 	if temperature == 0 {
-		for i, v := range logits {
-			if v > logits[id] {
-				id = i
-			}
-		}
+		id = decoding.Best(logits)
 		return id, float64(logits[id]) - total
 	}
 	highest, sum := slices.Max(logits), 0.0
@@ -158,11 +184,11 @@ func (d *decoder) choose(logits []float32, temperature float64) (id int, logProb
 }
 
 // language returns the most probable language of a window and its probability.
-func (d *decoder) language(ctx context.Context, part *decoding) (string, float64, error) {
+func (d *decoder) language(ctx context.Context, part *decoderRun) (string, float64, error) {
 	if err := part.reset(); err != nil {
 		return "", 0, err
 	}
-	logits, err := part.run(ctx, []int{d.rules.special.start})
+	logits, err := part.add(ctx, []int{d.rules.special.start})
 	if err != nil {
 		return "", 0, err
 	}
@@ -171,11 +197,6 @@ func (d *decoder) language(ctx context.Context, part *decoding) (string, float64
 	for i, code := range codes {
 		known[i] = logits[d.rules.special.languages[code]]
 	}
-	best := 0
-	for i, v := range known {
-		if v > known[best] {
-			best = i
-		}
-	}
-	return codes[best], math.Exp(float64(known[best]) - logSum(known)), nil
+	best := decoding.Best(known)
+	return codes[best], math.Exp(float64(known[best]) - decoding.LogSum(known)), nil
 }

@@ -106,6 +106,14 @@ func (e *extractor) features(samples []float32, frames int) []float32 {
 		return float64(samples[i])
 	}
 	for t := range frames {
+		if begin := t*e.hop - e.fft/2; begin >= len(samples) && 2*(total-1)-(begin+e.fft-1) >= len(samples) {
+			quiet := math.Log10(leastPower) // it sees padding only
+			loudest = max(loudest, quiet)
+			for band := range e.bands {
+				out[band*frames+t] = float32(quiet)
+			}
+			continue
+		}
 		for i := range frame {
 			frame[i] = at(t*e.hop-e.fft/2+i) * e.window[i]
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grym-synth/grym-synth/services/decoding"
 	"github.com/grym-synth/grym-synth/services/limits"
 	"github.com/grym-synth/grym-synth/services/modelstore"
 	"github.com/grym-synth/grym-synth/services/onnx"
@@ -30,6 +31,8 @@ type networkConfig struct {
 	TargetPosition int64 `json:"max_target_positions"`
 	StartToken     int64 `json:"decoder_start_token_id"`
 	EndToken       int64 `json:"eos_token_id"`
+	// MedianWidth is the width of the filter of the attention that times of words are from.
+	MedianWidth int `json:"median_filter_width"`
 	// Older folders have these here and not in generation_config.json.
 	Suppress      []int64 `json:"suppress_tokens"`
 	BeginSuppress []int64 `json:"begin_suppress_tokens"`
@@ -54,6 +57,8 @@ type generationConfig struct {
 	Tasks             map[string]int64 `json:"task_to_id"`
 	PreviousStart     *int64           `json:"prev_sot_token_id"`
 	MultilingualModel *bool            `json:"is_multilingual"`
+	// AlignmentHeads are a layer and a head each.
+	AlignmentHeads [][2]int64 `json:"alignment_heads"`
 }
 
 // folder is the parsed configuration of a model.
@@ -61,6 +66,8 @@ type folder struct {
 	Network      networkConfig
 	Preprocessor preprocessorConfig
 	Generation   generationConfig
+	// Aligned reports whether the decoder exports the attention that times of words need.
+	Aligned bool
 	// Special are the ids of special tokens.
 	Special specialTokens
 }
@@ -75,6 +82,7 @@ type specialTokens struct {
 // readFolder reads and checks everything but the weights.
 func readFolder(files modelstore.Folder) (*folder, error) {
 	f := &folder{Preprocessor: preprocessorConfig{FeatureSize: 80, SamplingRate: 16000, FFT: 400, HopLength: 160, ChunkLength: 30}}
+	f.Network.MedianWidth = defaultMedian
 	if err := files.ReadJSON("config.json", &f.Network); err != nil {
 		return nil, err
 	}
@@ -100,6 +108,8 @@ const (
 	maxLayers    = 128
 	maxWidth     = 8192
 	maxPositions = 4096
+	maxMedian    = 99
+	maxAligned   = 4096
 )
 
 func (f *folder) check(name string) error {
@@ -122,8 +132,18 @@ func (f *folder) check(name string) error {
 	p.Int("n_fft", int64(f.Preprocessor.FFT), 16, 1<<14)
 	p.Int("hop_length", int64(f.Preprocessor.HopLength), 1, int64(f.Preprocessor.FFT))
 	p.Int("chunk_length", int64(f.Preprocessor.ChunkLength), 1, 60)
-	if err := errors.Join(network.Err(), p.Err()); err != nil {
+	network.Int("median_filter_width", int64(n.MedianWidth), 1, maxMedian)
+	g := limits.Of(name + "/generation_config.json")
+	g.Count("alignment_heads", len(f.Generation.AlignmentHeads), 0, maxAligned)
+	for i, head := range f.Generation.AlignmentHeads {
+		g.Int(fmt.Sprintf("alignment_heads[%d][0]", i), head[0], 0, n.DecoderLayers-1)
+		g.Int(fmt.Sprintf("alignment_heads[%d][1]", i), head[1], 0, n.DecoderHeads-1)
+	}
+	if err := errors.Join(network.Err(), p.Err(), g.Err()); err != nil {
 		return err
+	}
+	if n.MedianWidth%2 == 0 {
+		return fmt.Errorf("%s/config.json: median_filter_width must be odd, got %d", name, n.MedianWidth)
 	}
 	if n.Width%n.DecoderHeads != 0 {
 		return fmt.Errorf("%s/config.json: d_model must be a multiple of decoder_attention_heads, got %d and %d", name, n.Width, n.DecoderHeads)
@@ -176,15 +196,36 @@ func (f *folder) readTokenizer(files modelstore.Folder) (tokenizer.Text, error) 
 		return nil, fmt.Errorf("%s: the token <|notimestamps|> is missing", files.Name)
 	}
 	s.firstTimestamp = s.noTimestamps + 1
-	if m := f.Generation.MultilingualModel; m == nil || *m {
-		for name, id := range f.Generation.Languages {
-			if id >= 0 && id < f.Network.VocabSize {
-				s.languages[strings.Trim(name, "<|>")] = int(id)
-			}
+	for name, id := range f.known() {
+		if id >= 0 && id < f.Network.VocabSize {
+			s.languages[strings.Trim(name, "<|>")] = int(id)
 		}
+	}
+	if len(s.languages) > 0 && s.transcribe < 0 {
+		return nil, fmt.Errorf("%s: the token <|transcribe|> is missing", files.Name)
 	}
 	f.Special = s
 	return text, nil
+}
+
+// known returns the languages of the model by their tokens; none for a model of English.
+func (f *folder) known() map[string]int64 {
+	if m := f.Generation.MultilingualModel; m != nil && !*m {
+		return nil
+	}
+	return f.Generation.Languages
+}
+
+// translates reports whether the model can translate into English: it knows several
+// languages, and has the token of the task.
+func (f *folder) translates() bool { return len(f.known()) > 0 && f.Special.translate >= 0 }
+
+// monolingual says why the model does not translate.
+func (f *folder) monolingual() string {
+	if len(f.known()) == 0 {
+		return "it knows English only"
+	}
+	return "its tokenizer has no <|translate|>"
 }
 
 // languages returns the codes of the languages, sorted; none for a model of English.
@@ -211,19 +252,22 @@ const (
 	logitsOutput  = "logits"
 )
 
-func pastName(layer int64, side, kind string) string {
-	return fmt.Sprintf("past_key_values.%d.%s.%s", layer, side, kind)
+// attentionName returns the name of the output with the attention of a layer to the sound, of
+// shape [rows, heads, tokens, frames].
+func attentionName(layer int64) string { return fmt.Sprintf("cross_attentions.%d", layer) }
+
+// pastShape returns the shape of the decoder's own past, without its type.
+func (f *folder) pastShape() decoding.Shape {
+	n := f.Network
+	return decoding.Shape{Layers: n.DecoderLayers, Heads: n.DecoderHeads, Dim: n.Width / n.DecoderHeads, Side: "decoder"}
 }
 
-func presentName(layer int64, side, kind string) string {
-	return fmt.Sprintf("present.%d.%s.%s", layer, side, kind)
+// crossShape returns the shape of the past of the encoder.
+func (f *folder) crossShape() decoding.Shape {
+	shape := f.pastShape()
+	shape.Side = "encoder"
+	return shape
 }
-
-// sides of a layer of the decoder: its own past, and that of the encoder.
-var (
-	sides = []string{"decoder", "encoder"}
-	kinds = []string{"key", "value"}
-)
 
 // floatSpec returns a tensor of single or half precision with dimensions, 0 for any.
 func floatSpec(name string, dims ...int64) onnx.TensorSpec {
@@ -247,13 +291,16 @@ func (f *folder) decoderContract() onnx.Contract {
 		},
 		Outputs: []onnx.TensorSpec{floatSpec(logitsOutput, 0, 0, n.VocabSize)},
 	}
-	shape := []int64{0, n.DecoderHeads, 0, n.Width / n.DecoderHeads}
-	for layer := range n.DecoderLayers {
-		for _, side := range sides {
-			for _, kind := range kinds {
-				c.Inputs = append(c.Inputs, floatSpec(pastName(layer, side, kind), shape...))
-				c.Outputs = append(c.Outputs, onnx.TensorSpec{Name: presentName(layer, side, kind), Type: onnx.Float32, Or: onnx.Float16, Rank: 4})
-			}
+	for _, layer := range f.alignmentLayers() {
+		spec := floatSpec(attentionName(layer), 0, n.DecoderHeads, 0, 0)
+		spec.Optional = true
+		c.Outputs = append(c.Outputs, spec)
+	}
+	for _, shape := range []decoding.Shape{f.pastShape(), f.crossShape()} {
+		pasts, presents := shape.Names()
+		for i := range pasts {
+			c.Inputs = append(c.Inputs, floatSpec(pasts[i], 0, shape.Heads, 0, shape.Dim))
+			c.Outputs = append(c.Outputs, onnx.TensorSpec{Name: presents[i], Type: onnx.Float32, Or: onnx.Float16, Rank: 4})
 		}
 	}
 	return c

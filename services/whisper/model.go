@@ -3,7 +3,6 @@ package whisper
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/limits"
@@ -22,6 +21,9 @@ type model struct {
 	// hidden, cache and logits are the types of the encoder's result, of the decoder's
 	// past and of its result.
 	hidden, cache, logits onnx.ElementType
+	// attention are the outputs of the decoder with the attention of its layers to the
+	// sound, none if the folder does not export it.
+	attention []string
 }
 
 // facts describe a folder without loading its weights.
@@ -46,6 +48,7 @@ func readFacts(files modelstore.Folder) (facts, error) {
 		signature, size, err := files.Signature(file)
 		if err == nil {
 			known.weights = known.weights.Plus(size)
+			f.Aligned = f.Aligned || f.aligns(signature)
 			err = files.Fits(file, contract, signature)
 		}
 		problems = append(problems, err)
@@ -80,7 +83,8 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 		return nil, 0, errors.Join(err, m.encoder.Close())
 	}
 	m.hidden = typeOf(m.encoder.Signature().Outputs, hiddenOutput)
-	m.cache = typeOf(m.decoder.Signature().Inputs, pastName(0, sides[0], kinds[0]))
+	m.cache = typeOf(m.decoder.Signature().Inputs, f.pastShape().PastName(0, "key"))
+	m.attention = f.attentionOutputs(m.decoder.Signature())
 	m.logits = typeOf(m.decoder.Signature().Outputs, logitsOutput)
 	return m, total, nil
 }
@@ -139,9 +143,10 @@ func unprepared(err error) error {
 	return services.Internal(err, "the input of the model could not be prepared")
 }
 
-// runBytes predicts the memory of a window: attention of the encoder, the past of the
-// decoder twice, and the logits of a prompt.
-func (f *folder) runBytes() services.Bytes {
+// runBytes predicts the memory of a window whose text is searched with the given number of
+// hypotheses: attention of the encoder, the two pasts of the decoder, and the logits of a
+// prompt.
+func (f *folder) runBytes(width int64) services.Bytes {
 	const float = 4
 	n := f.Network
 	frames := n.SourceFrames
@@ -149,180 +154,12 @@ func (f *folder) runBytes() services.Bytes {
 	attention := limits.Sum(limits.Product(2*float, n.EncoderHeads, frames, frames),
 		limits.Product(float, frames, 8*n.Width+2*n.EncoderInner))
 	encoder := max(convolution, attention)
-	past := limits.Product(float, 2*n.DecoderLayers, n.Width, frames+2*n.TargetPosition)
-	logits := limits.Product(float, n.TargetPosition/2, n.VocabSize)
-	return services.Bytes(limits.Sum(max(encoder, limits.Sum(past, 2*logits)), limits.Product(float, frames, n.Width)))
-}
-
-// decoding is the decoder over one window. Not safe for concurrent use. It must be closed.
-type decoding struct {
-	model  *model
-	hidden *onnx.Tensor
-	// sets are two sets of memory for the decoder's own past: one is read, the other
-	// written by the next run. cross is the past of the encoder.
-	sets    [2][][]byte
-	current int
-	past    []*onnx.Tensor
-	cross   []*onnx.Tensor
-	// n is the number of positions in the past.
-	n int64
-	// values has the logits of the last position.
-	values []float32
-}
-
-// newDecoding returns a decoding of a window, which takes the encoder's result over.
-func (m *model) newDecoding(hidden *onnx.Tensor) (*decoding, error) {
-	n := m.folder.Network
-	d := &decoding{model: m, hidden: hidden}
-	for set := range d.sets {
-		for range 2 * n.DecoderLayers {
-			d.sets[set] = append(d.sets[set], make([]byte, n.TargetPosition*n.Width*m.cache.Size()))
-		}
+	past := limits.Product(float, 2*n.DecoderLayers, n.Width, width, frames+2*n.TargetPosition)
+	aligned := int64(0)
+	if f.Aligned {
+		aligned = limits.Product(float, int64(len(f.alignmentLayers())), n.DecoderHeads, n.TargetPosition/2+8, frames)
 	}
-	for range 2 * n.DecoderLayers {
-		t, err := rawTensor(m.cache, 1, n.DecoderHeads, n.SourceFrames, n.Width/n.DecoderHeads)
-		if err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
-		d.cross = append(d.cross, t)
-	}
-	return d, d.reset()
-}
-
-// reset begins a new text on the same window.
-func (d *decoding) reset() (err error) {
-	closeAll(d.past)
-	d.n = 0
-	d.past, err = d.views(d.current, 0)
-	return err
-}
-
-// views returns tensors over one set with the given number of positions.
-func (d *decoding) views(set int, positions int64) ([]*onnx.Tensor, error) {
-	n := d.model.folder.Network
-	var list []*onnx.Tensor
-	for _, memory := range d.sets[set] {
-		used := memory[:max(1, positions*n.Width*d.model.cache.Size())]
-		t, err := onnx.NewRawTensor(d.model.cache, used, 1, n.DecoderHeads, positions, n.Width/n.DecoderHeads)
-		if err != nil {
-			closeAll(list)
-			return nil, unprepared(err)
-		}
-		list = append(list, t)
-	}
-	return list, nil
-}
-
-func closeAll(list []*onnx.Tensor) {
-	for _, t := range list {
-		t.Close()
-	}
-}
-
-// Close releases the native side.
-func (d *decoding) Close() error {
-	closeAll(d.past)
-	closeAll(d.cross)
-	d.hidden.Close()
-	return nil
-}
-
-// run adds tokens and returns the logits of each, of shape [tokens, vocabulary]. They are
-// valid until the next run.
-func (d *decoding) run(ctx context.Context, tokens []int) ([]float32, error) {
-	n, first := d.model.folder.Network, d.n == 0
-	more := int64(len(tokens))
-	if d.n+more > n.TargetPosition {
-		return nil, services.Internal(fmt.Errorf("%d positions of %d", d.n+more, n.TargetPosition), "the text of a window grew too long")
-	}
-	written, err := d.views(1-d.current, d.n+more)
-	if err != nil {
-		return nil, err
-	}
-	outputs, err := d.outputs(written, more, first)
-	if err != nil {
-		closeAll(written)
-		return nil, err
-	}
-	defer func() {
-		outputs[logitsOutput].Close()
-		for layer := range n.DecoderLayers {
-			for _, kind := range kinds { // of a continuation they have no elements
-				if t := outputs[presentName(layer, sides[1], kind)]; t != nil && !first {
-					t.Close()
-				}
-			}
-		}
-	}()
-	inputs, made, err := d.inputs(tokens, first)
-	defer func() { closeAll(made) }()
-	if err == nil {
-		err = d.model.decoder.RunInto(ctx, inputs, outputs, logitsOutput)
-	}
-	if err != nil {
-		closeAll(written)
-		return nil, err
-	}
-	closeAll(d.past)
-	d.past, d.current = written, 1-d.current
-	d.n += more
-	if d.values, err = onnx.Floats(outputs[logitsOutput]); err != nil {
-		return nil, services.Internal(err, "the model returned an unusable result")
-	}
-	return d.values, nil
-}
-
-// outputs returns the tensors that a run writes.
-func (d *decoding) outputs(written []*onnx.Tensor, more int64, first bool) (map[string]*onnx.Tensor, error) {
-	n := d.model.folder.Network
-	logits, err := floats(d.model.logits, 1, more, n.VocabSize)
-	if err != nil {
-		return nil, err
-	}
-	outputs := map[string]*onnx.Tensor{logitsOutput: logits}
-	i := 0
-	for layer := range n.DecoderLayers {
-		for _, kind := range kinds {
-			outputs[presentName(layer, sides[0], kind)] = written[i]
-			if first {
-				outputs[presentName(layer, sides[1], kind)] = d.cross[i]
-			}
-			i++
-		}
-	}
-	return outputs, nil
-}
-
-// inputs returns the tensors that a run reads; made are those to close.
-func (d *decoding) inputs(tokens []int, first bool) (inputs map[string]*onnx.Tensor, made []*onnx.Tensor, err error) {
-	n := d.model.folder.Network
-	ids, positions := make([]int64, len(tokens)), make([]int64, len(tokens))
-	for i, token := range tokens {
-		ids[i], positions[i] = int64(token), d.n+int64(i)
-	}
-	inputs = map[string]*onnx.Tensor{hiddenInput: d.hidden}
-	add := func(name string, t *onnx.Tensor, failed error) {
-		if failed != nil {
-			err = errors.Join(err, unprepared(failed))
-			return
-		}
-		inputs[name], made = t, append(made, t)
-	}
-	t, failed := onnx.NewTensor(ids, 1, int64(len(ids)))
-	add(inputIDs, t, failed)
-	t, failed = onnx.NewTensor([]bool{!first}, 1)
-	add(useCache, t, failed)
-	if d.model.decoder.HasInput(cachePosition) {
-		t, failed = onnx.NewTensor(positions, int64(len(positions)))
-		add(cachePosition, t, failed)
-	}
-	i := 0
-	for layer := range n.DecoderLayers {
-		for _, kind := range kinds {
-			inputs[pastName(layer, sides[0], kind)] = d.past[i]
-			inputs[pastName(layer, sides[1], kind)] = d.cross[i]
-			i++
-		}
-	}
-	return inputs, made, err
+	logits := limits.Product(float, max(width, n.TargetPosition/2), n.VocabSize)
+	// The past is kept while the next window is encoded.
+	return services.Bytes(limits.Sum(past, max(encoder, limits.Sum(2*logits, aligned)), limits.Product(float, frames, n.Width)))
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services/decoding"
 )
 
 // TestLogitsAreTransformers compares the logits of the folder random with those of
@@ -19,12 +21,13 @@ func TestLogitsAreTransformers(t *testing.T) {
 		Prompt  int         `json:"prompt"`
 		Logits  [][]float64 `json:"logits"` // every third
 	}](t, "random.json")
-	m := randomModel(t)
+	m := loaded(t, "random")
 	hidden, err := m.encode(t.Context(), m.extractor.features(made(want.Samples), m.folder.frames()))
 	require.NoError(t, err)
-	part, err := m.newDecoding(hidden)
+	part, err := m.newRun(1)
 	require.NoError(t, err)
 	defer part.Close()
+	require.NoError(t, part.hear(hidden))
 	width := int(m.folder.Network.VocabSize)
 	equal := func(position int, logits []float32) {
 		require.Len(t, logits, width)
@@ -34,18 +37,18 @@ func TestLogitsAreTransformers(t *testing.T) {
 	}
 	for range 2 {
 		require.NoError(t, part.reset())
-		all, err := part.run(t.Context(), want.Tokens[:want.Prompt])
+		all, err := part.add(t.Context(), want.Tokens[:want.Prompt])
 		require.NoError(t, err)
 		for i := range want.Prompt {
 			equal(i, all[i*width:(i+1)*width])
 		}
 		for i, id := range want.Tokens[want.Prompt:] {
-			logits, err := part.run(t.Context(), []int{id})
+			logits, err := part.add(t.Context(), []int{id})
 			require.NoError(t, err)
 			equal(want.Prompt+i, logits)
 		}
 	}
-	_, err = part.run(t.Context(), make([]int, m.folder.Network.TargetPosition))
+	_, err = part.add(t.Context(), make([]int, m.folder.Network.TargetPosition))
 	require.ErrorContains(t, err, "grew too long")
 }
 
@@ -53,7 +56,7 @@ func TestLogitsAreTransformers(t *testing.T) {
 // its probability.
 func TestDrawnTokensFollowTheTemperature(t *testing.T) {
 	t.Parallel()
-	logits := []float32{1, never, 2, 0.5}
+	logits := []float32{1, decoding.Never, 2, 0.5}
 	const draws = 20000
 	for _, temperature := range []float64{0.5, 1} {
 		d := &decoder{random: rand.New(rand.NewPCG(3, 4))} //nolint:gosec // nothing secret
@@ -61,7 +64,7 @@ func TestDrawnTokensFollowTheTemperature(t *testing.T) {
 		for range draws {
 			id, logProb := d.choose(logits, temperature)
 			counts[id]++
-			require.InDelta(t, float64(logits[id])-logSum(logits), logProb, 1e-9)
+			require.InDelta(t, float64(logits[id])-decoding.LogSum(logits), logProb, 1e-9)
 		}
 		for _, v := range logits {
 			sum += math.Exp(float64(v) / temperature)

@@ -1,9 +1,6 @@
 package whisper
 
-import (
-	"math"
-	"slices"
-)
+import "github.com/grym-synth/grym-synth/services/decoding"
 
 // rules decide which tokens may follow, as the filters of the reference implementation do.
 type rules struct {
@@ -15,9 +12,6 @@ type rules struct {
 	// timestamps is false for a text without any.
 	timestamps bool
 }
-
-// never is the logit of a token that must not be written.
-var never = float32(math.Inf(-1))
 
 // apply changes the logits of the token that follows those written since the prompt.
 func (r *rules) apply(logits []float32, written []int) {
@@ -73,35 +67,21 @@ func (r *rules) order(logits []float32, written []int) {
 // prefer requires a timestamp where all of them together are more probable than any text.
 func (r *rules) prefer(logits []float32) {
 	first := r.special.firstTimestamp
-	text := slices.Max(logits[:first])
-	highest := slices.Max(logits[first:])
-	sum := 0.0
-	for _, v := range logits[first:] {
-		sum += math.Exp(float64(v - highest))
-	}
-	if highest > never && float64(highest)+math.Log(sum) > float64(text) {
+	text := decoding.Highest(logits[:first])
+	highest := decoding.Highest(logits[first:])
+	if highest > decoding.Never && decoding.LogSum(logits[first:]) > float64(text) {
 		blockRange(logits, 0, first)
 	}
 }
 
 func block(logits []float32, id int) {
 	if id >= 0 && id < len(logits) {
-		logits[id] = never
+		logits[id] = decoding.Never
 	}
 }
 
 func blockRange(logits []float32, from, to int) {
 	for i := max(0, from); i < min(to, len(logits)); i++ {
-		logits[i] = never
+		logits[i] = decoding.Never
 	}
-}
-
-// logSum returns the logarithm of the sum of the exponentials.
-func logSum(logits []float32) float64 {
-	highest := slices.Max(logits)
-	sum := 0.0
-	for _, v := range logits {
-		sum += math.Exp(float64(v - highest))
-	}
-	return float64(highest) + math.Log(sum)
 }

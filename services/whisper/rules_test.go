@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grym-synth/grym-synth/services/decoding"
 )
 
 // TestRulesAreTheReferences compares the tokens that may follow a text with those that the
@@ -34,7 +36,7 @@ func TestRulesAreTheReferences(t *testing.T) {
 		r.apply(logits, c.Written)
 		allowed := []int{}
 		for id, v := range logits {
-			if v != never {
+			if v != decoding.Never {
 				require.Equal(t, c.Logits[id], v) //nolint:testifylint // unchanged
 				allowed = append(allowed, id)
 			}
@@ -49,5 +51,5 @@ func TestWithoutTimestamps(t *testing.T) {
 	r := rules{special: specialTokens{end: 3, noTimestamps: 4, firstTimestamp: 5}, suppress: []int64{1, -1, 99}}
 	logits := make([]float32, 8)
 	r.apply(logits, nil)
-	require.Equal(t, fmt.Sprint([]float32{0, never, 0, 0, 0, never, never, never}), fmt.Sprint(logits))
+	require.Equal(t, fmt.Sprint([]float32{0, decoding.Never, 0, 0, 0, decoding.Never, decoding.Never, decoding.Never}), fmt.Sprint(logits))
 }

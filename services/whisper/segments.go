@@ -16,6 +16,15 @@ type piece struct {
 	tokens     []token
 }
 
+// ids returns the ids of the tokens.
+func (p piece) ids() []int {
+	ids := make([]int, len(p.tokens))
+	for i, t := range p.tokens {
+		ids[i] = t.id
+	}
+	return ids
+}
+
 // split splits the text of a window at its timestamps. next is where the next window
 // begins, in steps; steps is the length of the window's sound.
 func split(a answer, special specialTokens, steps int) (pieces []piece, next int) {
@@ -68,7 +77,7 @@ func keep(p piece, special specialTokens, pieces []piece) []piece {
 }
 
 // words returns the words of a piece. Their times divide that of the piece by their
-// lengths, because a folder without the decoder's attention has no better.
+// lengths, where there is no attention to align them by.
 func (m *model) words(p piece, a answer, offset float64) []tasks.Word {
 	step := m.folder.secondsPerToken()
 	start, length := offset+float64(p.start)*step, float64(p.end-p.start)*step

@@ -3,7 +3,6 @@ package whisper
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -40,7 +39,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name: Name, Summary: "Speech to text in many languages, and its translation into English, by Whisper models.",
-		DefaultModel: s.cfg.DefaultModel, Tasks: []services.TaskKind{tasks.Kind(tasks.Transcribe)},
+		DefaultModel: s.cfg.DefaultModel, Tasks: []services.TaskKind{tasks.Kind(tasks.Transcribe), tasks.Kind(tasks.Translate)},
 	}
 }
 
@@ -48,7 +47,7 @@ func (s *Service) Describe() services.Description {
 // to verify: none is embedded.
 func (s *Service) Initialize(ctx context.Context) error {
 	return s.InitializeBy(ctx, func(ctx context.Context) error {
-		name, ok := s.standard()
+		name, ok := s.standard(tasks.Transcribe)
 		if !ok {
 			return nil
 		}
@@ -67,26 +66,37 @@ func (m *model) canary(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("canary inference on %s: %w", m.name, err)
 	}
-	part, err := m.newDecoding(hidden)
+	part, err := m.newRun(1)
 	if err != nil {
+		hidden.Close()
 		return err
 	}
-	_, err = part.run(ctx, []int{m.folder.Special.start})
-	return errors.Join(err, part.Close())
+	defer part.Close()
+	if err := part.hear(hidden); err != nil {
+		return err
+	}
+	_, err = part.add(ctx, []int{m.folder.Special.start})
+	return err
 }
 
-// standard returns the model of tasks that name none: the default if it exists, or else
-// the first by name that can be loaded.
-func (s *Service) standard() (string, bool) {
-	if has, err := s.HasModel(s.cfg.DefaultModel); has && err == nil {
+// standard returns the model of a task that names none: the default if it exists and can
+// do the task, or else the first by name that can.
+func (s *Service) standard(task string) (string, bool) {
+	if has, err := s.HasModel(s.cfg.DefaultModel); has && err == nil && (task != tasks.Translate || s.CanDo(s.cfg.DefaultModel, task)) {
 		return s.cfg.DefaultModel, true
 	}
 	for _, files := range s.shelf.List() {
-		if f, err := s.shelf.Of(files); err == nil && f.problem == nil {
+		if s.CanDo(files.Name, task) {
 			return files.Name, true
 		}
 	}
 	return s.cfg.DefaultModel, false
+}
+
+// CanDo implements services.TaskChooser.
+func (s *Service) CanDo(model, task string) bool {
+	_, f, err := s.shelf.Find(model)
+	return err == nil && f.problem == nil && (task != tasks.Translate || f.translates())
 }
 
 // ModelFor implements services.ModelChooser.
@@ -94,7 +104,7 @@ func (s *Service) ModelFor(task services.Task) string {
 	if name := cmp.Or(task.Model, task.DefaultModel); name != "" {
 		return name
 	}
-	name, _ := s.standard()
+	name, _ := s.standard(task.Name)
 	return name
 }
 
@@ -115,4 +125,5 @@ var (
 	_ services.Canary       = (*Service)(nil)
 	_ services.ModelCanary  = (*Service)(nil)
 	_ services.ModelHost    = (*Service)(nil)
+	_ services.TaskChooser  = (*Service)(nil)
 )

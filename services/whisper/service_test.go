@@ -1,11 +1,15 @@
 package whisper
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services"
+	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
 // TestWithoutModels starts, and refuses tasks.
@@ -39,13 +43,13 @@ func TestTheTextOfAWindow(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first, again)
 
-	translated, result, err := s.transcribe(t.Context(), "random", `{"translate":true,"decoding":"beam","window_seconds":5}`, written(t, long))
+	translated, result, err := s.transcribe(t.Context(), "random", `{"translate":true,"window_seconds":5}`, written(t, long))
 	require.NoError(t, err)
 	require.True(t, translated.Translated)
 	require.Contains(t, []string{"en", "de"}, translated.Language, "detected")
 	require.NotEqual(t, first.Text, translated.Text)
-	require.Len(t, result.Warnings, 2)
-	require.Equal(t, []string{"decoding", "window_seconds"}, []string{result.Warnings[0].Field, result.Warnings[1].Field})
+	require.Len(t, result.Warnings, 1)
+	require.Equal(t, "window_seconds", result.Warnings[0].Field)
 
 	part, _, err := s.transcribe(t.Context(), "random", `{"language":"de","start":1,"end":2.5}`, written(t, long))
 	require.NoError(t, err)
@@ -85,5 +89,41 @@ func TestUnknownLanguages(t *testing.T) {
 		var fault *services.Fault
 		require.ErrorAs(t, err, &fault, params)
 		require.Equal(t, services.KindInvalid, fault.Kind, params)
+	}
+}
+
+// TestModelsThatTranslate are those of several languages that have the token of the task.
+func TestModelsThatTranslate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, change := range map[string]func(file, text string) string{
+		"b-many": func(_, text string) string { return text },
+		"a-english": func(file, text string) string {
+			return strings.ReplaceAll(text, `"is_multilingual": true`, `"is_multilingual": false`)
+		},
+		"a-untaught": func(file, text string) string { return strings.ReplaceAll(text, "<|translate|>", "<|other|>") },
+	} {
+		require.NoError(t, os.CopyFS(filepath.Join(dir, name), os.DirFS(filepath.Join(testdata, "random"))))
+		for _, file := range []string{"generation_config.json", "tokenizer.json"} {
+			data, err := os.ReadFile(filepath.Join(dir, name, file))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name, file), []byte(change(file, string(data))), 0o600))
+		}
+	}
+	s := serve(t, dir)
+	translate := services.Task{Service: Name, Name: tasks.Translate, Audio: written(t, made(16000))}
+	require.Equal(t, "b-many", s.ModelFor(translate))
+	require.Equal(t, "a-english", s.ModelFor(services.Task{Service: Name, Name: tasks.Transcribe}))
+	for model, why := range map[string]string{
+		"a-english":  "model a-english cannot translate: it knows English only",
+		"a-untaught": "model a-untaught cannot translate: its tokenizer has no <|translate|>",
+	} {
+		require.False(t, s.CanDo(model, tasks.Translate))
+		require.True(t, s.CanDo(model, tasks.Transcribe))
+		translate.Model = model
+		_, err := s.Prepare(t.Context(), translate)
+		require.ErrorContains(t, err, why)
+		_, _, err = s.transcribe(t.Context(), model, `{"translate":true}`, translate.Audio)
+		require.ErrorContains(t, err, "translate must be false: "+model)
 	}
 }

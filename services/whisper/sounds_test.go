@@ -44,10 +44,10 @@ func serve(t *testing.T, dir string) *Service {
 	return s
 }
 
-// randomModel returns the loaded model of the folder random.
-func randomModel(t *testing.T) *model {
+// loaded returns the loaded model of a folder of testdata.
+func loaded(t *testing.T, name string) *model {
 	t.Helper()
-	m, done, err := serve(t, testdata).pool.Acquire(t.Context(), "random")
+	m, done, err := serve(t, testdata).pool.Acquire(t.Context(), name)
 	require.NoError(t, err)
 	t.Cleanup(done)
 	return m

@@ -2,8 +2,8 @@ package whisper
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -19,18 +19,21 @@ type transcriber struct {
 	sink     services.Sink
 	clock    *services.StageClock
 	decoder  *decoder
+	part     *decoderRun
 	// first are the tokens before the first window's text.
 	first []int
 
 	words []tasks.Word
 	cuts  []tasks.Cut
+	// spoken is the end of the last segment's speech in seconds.
+	spoken float64
 }
 
 func newTranscriber(w *work, m *model, sound *recording, sink services.Sink, clock *services.StageClock) *transcriber {
 	t := &transcriber{model: m, params: w.params, language: w.language(), sound: sound, sink: sink, clock: clock}
 	latest := m.folder.Generation.LatestFirst
 	t.decoder = &decoder{
-		model: m, temperature: w.params.Temperature,
+		model: m, temperature: w.params.Temperature, beams: w.beams,
 		// The seed is fixed, so that a repetition has the same result.
 		random: rand.New(rand.NewPCG(1, 2)), //nolint:gosec // nothing secret
 		rules: rules{
@@ -60,6 +63,11 @@ func (t *transcriber) previous() []int {
 
 // run transcribes window after window.
 func (t *transcriber) run(ctx context.Context) error {
+	var err error
+	if t.part, err = t.model.newRun(t.decoder.beams.rows()); err != nil {
+		return err
+	}
+	defer t.part.Close()
 	f := t.model.folder
 	length := f.frames() * f.Preprocessor.HopLength
 	t.sink.Progress(0, "decoding")
@@ -98,11 +106,10 @@ func (t *transcriber) window(ctx context.Context, samples []float32) (used int, 
 	if err != nil {
 		return 0, err
 	}
-	part, err := t.model.newDecoding(hidden)
-	if err != nil {
+	if err := t.part.hear(hidden); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, part.Close()) }()
+	part := t.part
 	if t.language == "" && len(f.Special.languages) > 0 {
 		if t.language, _, err = t.decoder.language(ctx, part); err != nil {
 			return 0, err
@@ -117,7 +124,9 @@ func (t *transcriber) window(ctx context.Context, samples []float32) (used int, 
 	}
 	steps := (len(samples) + stepSamples - 1) / stepSamples
 	pieces, next := split(a, f.Special, steps)
-	t.add(pieces, a)
+	if err := t.add(ctx, pieces, a, len(samples)/stepSamples); err != nil {
+		return 0, err
+	}
 	if next >= steps || next <= 0 {
 		return len(samples), nil
 	}
@@ -125,43 +134,68 @@ func (t *transcriber) window(ctx context.Context, samples []float32) (used int, 
 }
 
 // prompt returns the tokens before the text of a window.
-func (t *transcriber) prompt() []int {
+func (t *transcriber) prompt() []int { return slices.Concat(t.first, t.task()) }
+
+// task returns the tokens that stand for the language and the task.
+func (t *transcriber) task() []int {
 	s := t.model.folder.Special
-	prompt := append(append([]int(nil), t.first...), s.start)
-	if len(s.languages) == 0 {
-		return prompt
+	switch {
+	case len(s.languages) == 0:
+		return []int{s.start}
+	case t.params.Translate:
+		return []int{s.start, s.languages[t.language], s.translate}
 	}
-	task := s.transcribe
-	if t.params.Translate {
-		task = s.translate
-	}
-	return append(prompt, s.languages[t.language], task)
+	return []int{s.start, s.languages[t.language], s.transcribe}
 }
 
 // add adds the segments of a window.
-func (t *transcriber) add(pieces []piece, a answer) {
+func (t *transcriber) add(ctx context.Context, pieces []piece, a answer, steps int) error {
 	f := t.model.folder
 	offset := float64(t.sound.passed) / float64(f.Preprocessor.SamplingRate)
 	step := f.secondsPerToken()
 	var fresh []tasks.Word
-	for _, p := range pieces {
-		ids := make([]int, 0, len(p.tokens))
-		for _, one := range p.tokens {
-			ids = append(ids, one.id)
-		}
-		text := strings.TrimSpace(t.model.text.Decode(ids))
+	words, err := t.wordsOf(ctx, pieces, a, offset, steps)
+	if err != nil {
+		return err
+	}
+	for i, p := range pieces {
+		text := strings.TrimSpace(t.model.text.Decode(p.ids()))
 		if text == "" {
 			continue
 		}
 		t.cuts = append(t.cuts, tasks.Cut{
 			Start: round(offset + float64(p.start)*step), End: round(offset + float64(p.end)*step), Text: text, Temperature: round(a.temperature),
 		})
-		fresh = append(fresh, t.model.words(p, a, offset)...)
+		fresh = append(fresh, words[i]...)
 	}
 	t.words = append(t.words, fresh...)
 	if t.params.Stream && len(fresh) > 0 {
 		t.sink.Partial(tasks.TranscriptDelta{Words: fresh})
 	}
+	return nil
+}
+
+// wordsOf returns the words of each piece, with times by the attention to the sound where the
+// folder exports it.
+func (t *transcriber) wordsOf(ctx context.Context, pieces []piece, a answer, offset float64, steps int) ([][]tasks.Word, error) {
+	if t.model.canAlign() {
+		var text []int
+		for _, p := range pieces {
+			text = append(text, p.ids()...)
+		}
+		times, err := t.times(ctx, t.task(), text, steps)
+		if err != nil {
+			return nil, err
+		}
+		if times != nil {
+			return t.alignedWords(pieces, times, a, offset), nil
+		}
+	}
+	words := make([][]tasks.Word, len(pieces))
+	for i, p := range pieces {
+		words[i] = t.model.words(p, a, offset)
+	}
+	return words, nil
 }
 
 // result returns the transcription.

@@ -1,4 +1,4 @@
-package gama
+package decoding
 
 import (
 	"container/heap"
@@ -7,33 +7,33 @@ import (
 	"slices"
 )
 
-// sampling has the settings for choosing the next token.
-type sampling struct {
-	// temperature 0 is greedy: the most likely token, and the first of equals.
-	temperature       float64
-	topK              int // 0 for unlimited
-	topP              float64
-	repetitionPenalty float64
-	noRepeatNgram     int
-	minNewTokens      int
-	minLength         int // of prompt and answer
-	minP              float64
-	beginSuppress     []int // forbidden as the first token
-	suppress          []int
-	// countSound reports whether minLength includes the sound.
-	countSound bool
-	eos        []int
-	seed       uint64
+// Sampling has the settings for choosing the next token, named as in transformers.
+type Sampling struct {
+	// Temperature 0 is greedy: the most likely token, and the first of equals.
+	Temperature       float64
+	TopK              int // 0 for unlimited
+	TopP              float64
+	RepetitionPenalty float64
+	NoRepeatNgram     int
+	MinNewTokens      int
+	MinLength         int // of prompt and answer
+	MinP              float64
+	BeginSuppress     []int // forbidden as the first token
+	Suppress          []int
+	// CountAll reports whether MinLength includes the positions without a token.
+	CountAll bool
+	EOS      []int
+	Seed     uint64
 }
 
-// sampler chooses the tokens of one answer. Not safe for concurrent use.
-type sampler struct {
-	sampling
+// Sampler chooses the tokens of one text. Not safe for concurrent use.
+type Sampler struct {
+	Sampling
 	random *rand.Rand
-	// seen are the text ids of prompt and answer so far; audio has none.
+	// seen are the ids of prompt and text so far; negative keys are no tokens.
 	seen []int
 	made int
-	// prompt is the number of tokens before the answer.
+	// prompt is the number of tokens before the text.
 	prompt int
 	work   worstFirst
 }
@@ -43,33 +43,31 @@ type scored struct {
 	logit float64
 }
 
-func newSampler(s sampling, prompt []int64) *sampler {
-	out := &sampler{sampling: s, random: rand.New(rand.NewPCG(s.seed, s.seed^0x9e3779b97f4a7c15))} //nolint:gosec // no secret depends on it
+// NewSampler returns a sampler for the text after a prompt, of whose keys those from 0 on are
+// tokens.
+func NewSampler(s Sampling, prompt []int64) *Sampler {
+	out := &Sampler{Sampling: s, random: rand.New(rand.NewPCG(s.Seed, s.Seed^0x9e3779b97f4a7c15))} //nolint:gosec // no secret depends on it
 	for _, key := range prompt {
 		if key >= 0 {
 			out.seen = append(out.seen, int(key))
 		}
 	}
 	out.prompt = len(out.seen)
-	if s.countSound {
+	if s.CountAll {
 		out.prompt = len(prompt)
 	}
 	return out
 }
 
-// choose chooses a token from the logits of one position, which it modifies. The order
+// Choose chooses a token from the logits of one position, which it modifies. The order
 // is that of transformers: repetition penalty, forbidden tokens, temperature, top-k,
 // top-p.
-func (s *sampler) choose(logits []float32) int {
+func (s *Sampler) Choose(logits []float32) int {
 	s.penalise(logits)
 	s.forbid(logits)
 	id := 0
-	if s.temperature == 0 {
-		for i, v := range logits {
-			if v > logits[id] {
-				id = i
-			}
-		}
+	if s.Temperature == 0 {
+		id = Best(logits)
 	} else {
 		id = s.draw(logits)
 	}
@@ -79,8 +77,8 @@ func (s *sampler) choose(logits []float32) int {
 }
 
 // penalise lowers the score of each token that has occurred.
-func (s *sampler) penalise(logits []float32) {
-	if s.repetitionPenalty == 1 {
+func (s *Sampler) penalise(logits []float32) {
+	if s.RepetitionPenalty == 1 {
 		return
 	}
 	done := make(map[int]bool, len(s.seen))
@@ -90,36 +88,35 @@ func (s *sampler) penalise(logits []float32) {
 		}
 		done[id] = true
 		if logits[id] > 0 {
-			logits[id] = float32(float64(logits[id]) / s.repetitionPenalty)
+			logits[id] = float32(float64(logits[id]) / s.RepetitionPenalty)
 		} else {
-			logits[id] = float32(float64(logits[id]) * s.repetitionPenalty)
+			logits[id] = float32(float64(logits[id]) * s.RepetitionPenalty)
 		}
 	}
 }
 
 // forbid excludes tokens.
-func (s *sampler) forbid(logits []float32) {
-	never := float32(math.Inf(-1))
+func (s *Sampler) forbid(logits []float32) {
 	rule := func(id int) {
 		if id >= 0 && id < len(logits) {
-			logits[id] = never
+			logits[id] = Never
 		}
 	}
-	for _, id := range s.suppress {
+	for _, id := range s.Suppress {
 		rule(id)
 	}
 	if s.made == 0 {
-		for _, id := range s.beginSuppress {
+		for _, id := range s.BeginSuppress {
 			rule(id)
 		}
 	}
-	if s.made < s.minNewTokens || s.prompt+s.made < s.minLength {
-		for _, id := range s.eos {
+	if s.made < s.MinNewTokens || s.prompt+s.made < s.MinLength {
+		for _, id := range s.EOS {
 			rule(id)
 		}
 	}
 	// Exclude tokens that would complete an n-gram that has occurred.
-	if n := s.noRepeatNgram; n > 0 && len(s.seen) >= n {
+	if n := s.NoRepeatNgram; n > 0 && len(s.seen) >= n {
 		tail := s.seen[len(s.seen)-n+1:]
 		for i := 0; i+n <= len(s.seen); i++ {
 			if slices.Equal(s.seen[i:i+n-1], tail) {
@@ -130,10 +127,10 @@ func (s *sampler) forbid(logits []float32) {
 }
 
 // draw samples from the tokens left by top-k, top-p and min-p.
-func (s *sampler) draw(logits []float32) int {
+func (s *Sampler) draw(logits []float32) int {
 	s.rank(logits)
 	if len(s.work) == 0 {
-		return s.eos[0]
+		return s.EOS[0]
 	}
 	at := s.random.Float64() * s.cut()
 	for _, one := range s.work {
@@ -146,14 +143,14 @@ func (s *sampler) draw(logits []float32) int {
 
 // rank fills work with allowed tokens, the most likely first, and at most top-k of
 // them.
-func (s *sampler) rank(logits []float32) {
+func (s *Sampler) rank(logits []float32) {
 	most := len(logits)
-	if s.topK > 0 {
-		most = min(most, s.topK)
+	if s.TopK > 0 {
+		most = min(most, s.TopK)
 	}
 	s.work = s.work[:0]
 	for id, v := range logits {
-		one := scored{id, float64(v) / s.temperature}
+		one := scored{id, float64(v) / s.Temperature}
 		switch {
 		case math.IsInf(float64(v), -1):
 		case len(s.work) < most:
@@ -195,22 +192,22 @@ func (w *worstFirst) Pop() any {
 
 // cut shortens work, converts its logits to weights relative to the most likely token,
 // and returns their sum.
-func (s *sampler) cut() float64 {
+func (s *Sampler) cut() float64 {
 	best, total := s.work[0].logit, 0.0
 	for i := range s.work {
 		s.work[i].logit = math.Exp(s.work[i].logit - best)
 		total += s.work[i].logit
 	}
-	if s.topP < 1 {
+	if s.TopP < 1 {
 		// The smallest number of most likely tokens that together reach top_p.
 		sum, keep := 0.0, 0
-		for keep < len(s.work) && (keep == 0 || sum < s.topP*total) {
+		for keep < len(s.work) && (keep == 0 || sum < s.TopP*total) {
 			sum += s.work[keep].logit
 			keep++
 		}
 		s.work, total = s.work[:keep], sum
 	}
-	for last := len(s.work) - 1; last > 0 && s.work[last].logit < s.minP; last-- {
+	for last := len(s.work) - 1; last > 0 && s.work[last].logit < s.MinP; last-- {
 		total -= s.work[last].logit
 		s.work = s.work[:last]
 	}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package gama
+package decoding
 
 // mapMemory allocates from the Go heap, because the system has no anonymous mappings.
 func mapMemory(n int64) ([]byte, error) { return make([]byte, n), nil }

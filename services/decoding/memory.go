@@ -1,4 +1,4 @@
-package gama
+package decoding
 
 import (
 	"fmt"
@@ -6,40 +6,40 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// block is memory of a cache outside the Go heap. The heap's limit is part of the
+// Block is memory of a cache outside the Go heap. The heap's limit is part of the
 // budget: with a cache of gigabytes the garbage collector would run all the time, and
 // released memory would remain until its next cycle.
-type block struct {
-	bytes  []byte
+type Block struct {
+	Bytes  []byte
 	mapped bool
 }
 
 // leastMapped is the size from which memory is mapped separately.
 const leastMapped = 64 << 10
 
-// allocate returns zeroed memory, which must be released with free.
-func allocate(n int64) (block, error) {
+// Allocate returns zeroed memory, which must be released with Free.
+func Allocate(n int64) (Block, error) {
 	if n < leastMapped {
-		return block{bytes: make([]byte, max(1, n))}, nil
+		return Block{Bytes: make([]byte, max(1, n))}, nil
 	}
 	bytes, err := mapMemory(n)
 	if err != nil {
 		fault := services.Faultf(services.KindUnavailable, "not enough memory for the answer")
 		fault.Transient, fault.Err = true, fmt.Errorf("map %d bytes: %w", n, err)
-		return block{}, fault
+		return Block{}, fault
 	}
-	return block{bytes: bytes, mapped: true}, nil
+	return Block{Bytes: bytes, mapped: true}, nil
 }
 
-// free releases the memory, which must no longer be referenced.
-func (b block) free() {
+// Free releases the memory, which must no longer be referenced.
+func (b Block) Free() {
 	if b.mapped {
-		unmapMemory(b.bytes)
+		unmapMemory(b.Bytes)
 	}
 }
 
-func freeAll(blocks []block) {
+func freeAll(blocks []Block) {
 	for _, b := range blocks {
-		b.free()
+		b.Free()
 	}
 }

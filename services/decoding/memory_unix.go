@@ -1,6 +1,6 @@
 //go:build unix
 
-package gama
+package decoding
 
 import "golang.org/x/sys/unix"
 

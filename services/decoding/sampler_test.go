@@ -1,4 +1,4 @@
-package gama
+package decoding
 
 import (
 	"math"
@@ -26,7 +26,7 @@ func TestTheBestOfAVocabularyAreThoseOfASort(t *testing.T) {
 		}
 		slices.SortStableFunc(want, func(a, b int) int { return int(logits[b] - logits[a]) })
 		for _, topK := range []int{0, 1, 7, 50, 1000} {
-			s := newSampler(sampling{temperature: 1, topK: topK}, nil)
+			s := NewSampler(Sampling{Temperature: 1, TopK: topK}, nil)
 			s.rank(logits)
 			got := make([]int, 0, len(s.work))
 			for _, one := range s.work {
@@ -48,10 +48,10 @@ func BenchmarkDraw(b *testing.B) {
 	for i := range logits {
 		logits[i] = float32(4 * random.NormFloat64())
 	}
-	s := newSampler(sampling{temperature: 0.1, topK: 500, topP: 0.95, repetitionPenalty: 1.1, eos: []int{2}}, make([]int64, 200))
+	s := NewSampler(Sampling{Temperature: 0.1, TopK: 500, TopP: 0.95, RepetitionPenalty: 1.1, EOS: []int{2}}, make([]int64, 200))
 	work := make([]float32, len(logits))
 	for b.Loop() {
 		copy(work, logits)
-		s.choose(work)
+		s.Choose(work)
 	}
 }
