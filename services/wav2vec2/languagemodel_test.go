@@ -175,14 +175,18 @@ func TestTheMemoryOfALanguageModelIsLeased(t *testing.T) {
 func TestBrokenLanguageModels(t *testing.T) {
 	t.Parallel()
 	for says, c := range map[string]struct{ file, content string }{
-		"broken/language_model/attrs.json: alpha must be at most 10000":                         {lmAttrs, `{"alpha":1e9}`},
-		"broken/language_model/attrs.json: beta must be a number":                               {lmAttrs, `{"beta":"much"}`},
-		"broken/alphabet.json: is_bpe is set":                                                   {alphabetFile, `{"labels":[],"is_bpe":true}`},
-		"labels must have one label for each of the 32 tokens of the model, got 1":              {alphabetFile, `{"labels":[""]}`},
-		"labels must have an empty label, the CTC blank":                                        {alphabetFile, `{"labels":[` + strings.Repeat(`"a",`, 31) + `"b"]}`},
+		"broken/language_model/attrs.json: alpha must be at most 10000":            {lmAttrs, `{"alpha":1e9}`},
+		"broken/language_model/attrs.json: beta must be a number":                  {lmAttrs, `{"beta":"much"}`},
+		"broken/alphabet.json: is_bpe is set":                                      {alphabetFile, `{"labels":[],"is_bpe":true}`},
+		"labels must have one label for each of the 32 tokens of the model, got 1": {alphabetFile, `{"labels":[""]}`},
+		"labels must have an empty label, the CTC blank": {
+			alphabetFile, `{"labels":[` + strings.Repeat(`"a",`, 31) + `"b"]}`,
+		},
 		`broken/language_model/model.arpa: not a usable language model: line 1: must be \data\`: {lmFolder + "/model.arpa", "hello\n"},
 		"must have one file that ends in .arpa, .bin, .binary, got 2":                           {lmFolder + "/other.bin", "x"},
-		`the word "a" is there twice`:                                                           {lmFolder + "/model.arpa", "\\data\\\nngram 1=2\nngram 2=0\n\n\\1-grams:\n-1 a\n-1 a\n"},
+		`the word "a" is there twice`: {
+			lmFolder + "/model.arpa", "\\data\\\nngram 1=2\nngram 2=0\n\n\\1-grams:\n-1 a\n-1 a\n",
+		},
 	} {
 		dir := withLM(t)
 		require.NoError(t, os.Rename(filepath.Join(dir, "with-lm"), filepath.Join(dir, "broken")))

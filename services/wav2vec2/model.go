@@ -102,8 +102,8 @@ func (m *model) infer(ctx context.Context, samples []float32) ([]float32, error)
 	if m.folder.Preprocessor.DoNormalize {
 		dsp.Normalize(samples, normalizeEpsilon)
 	}
-	// Windows shorter than one frame are padded after normalisation, like any padding.
-	for int64(len(samples)) < m.folder.Network.receptiveField() {
+	// Windows that are too short are padded after normalisation, like any padding.
+	for int64(len(samples)) < m.folder.leastSamples() {
 		samples = append(samples, m.folder.Preprocessor.PaddingValue)
 	}
 	inputs, err := m.inputs(samples, audible)
@@ -210,7 +210,7 @@ func (m *model) canary(ctx context.Context) error {
 func (f *folder) runBytes(samples int64) services.Bytes {
 	const float = 4
 	n := f.Network
-	samples = max(samples, n.receptiveField())
+	samples = max(samples, f.leastSamples())
 	widest, before := int64(0), samples
 	length := samples
 	for i := range n.ConvDim {

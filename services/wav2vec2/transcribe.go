@@ -1,6 +1,7 @@
 package wav2vec2
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -44,7 +45,7 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		text = scores.decoder.text(spoken)
 	}
 	result.Warnings = append(result.Warnings, m.doubts(confidence)...)
-	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: spoken, DurationSeconds: l.seconds()}
+	result.Value = &tasks.Transcription{Text: text, Language: cmp.Or(w.transcribe.Language, m.folder.Language), Words: spoken, DurationSeconds: l.seconds()}
 	sink.Progress(1, "done")
 	return result, nil
 }
