@@ -39,7 +39,7 @@ func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx
 func (s *Service) Describe() services.Description {
 	return services.Description{
 		Name:         Name,
-		Summary:      "Speech to text with word times, vectors and labels for recordings, by Wav2Vec2, HuBERT, WavLM and related models.",
+		Summary:      "Speech to text with word times, vectors and labels for recordings, by Wav2Vec2, HuBERT and WavLM models.",
 		DefaultModel: s.cfg.DefaultModel,
 		Tasks:        taskKinds(),
 	}

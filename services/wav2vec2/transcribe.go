@@ -45,7 +45,8 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 		text = scores.decoder.text(spoken)
 	}
 	result.Warnings = append(result.Warnings, m.doubts(confidence)...)
-	result.Value = &tasks.Transcription{Text: text, Language: cmp.Or(w.transcribe.Language, m.folder.Language), Words: spoken, DurationSeconds: l.seconds()}
+	language := cmp.Or(w.transcribe.Language, m.folder.Language)
+	result.Value = &tasks.Transcription{Text: text, Language: language, Words: spoken, DurationSeconds: l.seconds()}
 	sink.Progress(1, "done")
 	return result, nil
 }
