@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Speed and words of a speech model in eight bits against the same in float32, over HTTP: eightbit.py BINARY FLOAT32 EIGHT [CLIPS] [--rounds N] [--seconds S].
 
-FLOAT32 and EIGHT are model folders. The requests take turns, so that both have the same machine; the ratio is the median of the pairs' ratios.
+FLOAT32 and EIGHT are model folders. The requests take turns, so that both have the same machine; the ratio is the median of the pairs' ratios,
+of the time on the clock and of the processor's time, which other work on the machine disturbs less.
 With CLIPS, a folder of WAV files with clips.json (file, text) such as models/wav2vec2-tiny/clips, it also prints the share of words wrong.
 Standard library only.
 """
@@ -43,14 +44,28 @@ def server(binary, models):
     sys.exit("the server does not start")
 
 
-def transcribe(url, model, sound):
+def request(url, model, sound, route="transcriptions"):
     edge = b"edge-of-the-form"
     body = b"--" + edge + b'\r\nContent-Disposition: form-data; name="model"\r\n\r\n' + model.encode() + b"\r\n--" + edge
     body += b'\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n' + sound + b"\r\n--" + edge + b"--\r\n"
-    request = urllib.request.Request(url + "/v1/audio/transcriptions", body, {"Content-Type": "multipart/form-data; boundary=" + edge.decode()})
+    posted = urllib.request.Request(url + "/v1/audio/" + route, body, {"Content-Type": "multipart/form-data; boundary=" + edge.decode()})
     begin = time.perf_counter()
-    text = json.load(urllib.request.urlopen(request))["text"]
-    return time.perf_counter() - begin, text
+    answer = json.load(urllib.request.urlopen(posted))
+    return time.perf_counter() - begin, answer.get("text")
+
+
+def seconds_of(process):
+    """Processor time of a process."""
+    with open("/proc/%d/stat" % process.pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(process, url, model, sound, route):
+    """Seconds on the clock and of the processor for a request."""
+    before = seconds_of(process)
+    clock = request(url, model, sound, route)[0]
+    return clock, seconds_of(process) - before
 
 
 def noise(seconds):
@@ -90,17 +105,19 @@ def main():
     p.add_argument("clips", nargs="?")
     p.add_argument("--rounds", type=int, default=15)
     p.add_argument("--seconds", type=float, default=10)
+    p.add_argument("--route", default="transcriptions", help="of /v1/audio")
     a = p.parse_args()
     process, url, data = server(a.binary, {"float32": a.float32, "eight": a.eight})
     try:
         sound = noise(a.seconds)
         for model in ("float32", "eight"):
-            transcribe(url, model, sound)
-        pairs = [(transcribe(url, "float32", sound)[0], transcribe(url, "eight", sound)[0]) for _ in range(a.rounds)]
-        ratios = sorted(f / e for f, e in pairs)
-        print("%.1f s of sound, %d pairs: float32 %.0f ms, eight bits %.0f ms, speed %.2f (%.2f to %.2f)" % (
-            a.seconds, a.rounds, 1000 * statistics.median(f for f, _ in pairs), 1000 * statistics.median(e for _, e in pairs),
-            statistics.median(ratios), ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]))
+            request(url, model, sound, a.route)
+        pairs = [(measure(process, url, "float32", sound, a.route), measure(process, url, "eight", sound, a.route)) for _ in range(a.rounds)]
+        for i, what in enumerate(("on the clock", "of the processor")):
+            ratios = sorted(f[i] / max(e[i], .01) for f, e in pairs)
+            print("%.1f s of sound, %d pairs, %s: float32 %.0f ms, eight bits %.0f ms, speed %.2f (%.2f to %.2f)" % (
+                a.seconds, a.rounds, what, 1000 * statistics.median(f[i] for f, _ in pairs), 1000 * statistics.median(e[i] for _, e in pairs),
+                statistics.median(ratios), ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]))
         if a.clips:
             with open(os.path.join(a.clips, "clips.json")) as f:
                 clips = json.load(f)
@@ -108,7 +125,7 @@ def main():
                 wrong = words = 0
                 for c in clips:
                     with open(os.path.join(a.clips, c["file"]), "rb") as f:
-                        w, n = errors(c["text"], transcribe(url, model, f.read())[1])
+                        w, n = errors(c["text"], request(url, model, f.read())[1])
                     wrong, words = wrong + w, words + n
                 print("%s: %d of %d words wrong, %.1f %%" % (model, wrong, words, 100 * wrong / words))
     finally:

@@ -240,15 +240,15 @@ func (f *folder) checkPrompt(name string) error {
 	file.Text("prompt_template", template, limits.TextBytes)
 	file.Text("system_template", n.SystemTemplate, limits.TextBytes)
 	file.Text("audio_begin", n.AudioBegin, limits.TextBytes)
-	if strings.Count(n.SystemTemplate, placeSystem) != 1 {
-		file.Fail("system_template must hold %s once, got %s", placeSystem, limits.Quote(n.SystemTemplate))
-	}
 	if strings.Count(template, placeQuestion) != 1 {
 		file.Fail("prompt_template must hold %s once, got %s", placeQuestion, limits.Quote(template))
 	}
 	before, _, _ := strings.Cut(template, placeQuestion)
 	if n := strings.Count(template, placeSystem); n > 1 || n != strings.Count(before, placeSystem) {
 		file.Fail("prompt_template must hold %s at most once, and before %s, got %s", placeSystem, placeQuestion, limits.Quote(template))
+	}
+	if strings.Contains(template, placeSystem) && strings.Count(n.SystemTemplate, placeSystem) != 1 {
+		file.Fail("system_template must hold %s once, got %s", placeSystem, limits.Quote(n.SystemTemplate))
 	}
 	if (n.AudioInsert == insertToken) != (strings.Count(template, placeAudio) == 1) {
 		file.Fail("prompt_template must hold %s once with audio_insert %s, and not with %s", placeAudio, insertToken, insertPrefix)

@@ -17,9 +17,10 @@ var prompts = map[string]struct {
 }{
 	// Ultravox is made of Llama 3, whose turns these are; the sound follows the question.
 	typeUltravox: {
-		template: "{system}<|start_header_id|>user<|end_header_id|>\n\n{question} {audio}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-		system:   "<|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>",
-		marks:    []string{"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
+		template: "{system}<|start_header_id|>user<|end_header_id|>\n\n{question} {audio}<|eot_id|>" +
+			"<|start_header_id|>assistant<|end_header_id|>\n\n",
+		system: "<|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>",
+		marks:  []string{"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
 	},
 	// Voxtral takes no instructions; the sound precedes the question.
 	typeVoxtral: {
