@@ -96,6 +96,11 @@ parity: build console-test ## compare the audio decoders with ffmpeg, the analys
 	  GOLDEN=$$dir/clap-tiny.json node clap.mjs ../../bin/grym-synth ../clap-tiny $$dir/unfused $$dir/fused $$dir/whole $$dir/ast; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch, onnx, onnxruntime and transformers: skipping random CLAP and AST folders"; fi
+	@if python3 -c 'import torch, onnx, transformers, tokenizers' 2>/dev/null; then \
+	  cd models/parity && dir=$$(mktemp -d) && python3 ../export/kin_random.py $$dir/kin && python3 ../export/listener_random.py $$dir/listeners && \
+	  python3 folders.py ../../bin/grym-synth $$dir/kin $$dir/listeners; \
+	  status=$$?; rm -rf "$$dir"; exit $$status; \
+	else python3 models/parity/folders.py bin/grym-synth services/wav2vec2/testdata/kin services/gama/testdata/listeners; fi
 
 soak: build ## run the long tests: faults, broken models, a small cgroup (as root) and a ramp under load, leases, shares of the cores, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m

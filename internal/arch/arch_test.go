@@ -115,12 +115,13 @@ var arrows = map[string][]string{
 	"services/modelstore/hub":         {"internal/regular", "services", "services/limits"},
 	"services/modelstore/hub/hubtest": {},                                                   // for tests only
 	"services/modelstore/modeltest":   {"services", "services/modelstore", "services/onnx"}, // for tests only
+	"services/ngram":                  {},
 	"services/onnx":                   {"internal/regular", "services"},
 	"services/onnx/fetchlibrary":      {},
 	"services/whisper": {"services", "services/tasks", "services/audiofile", "services/decoding", "services/dsp",
 		"services/module", "services/limits", "services/modelstore", "services/onnx", "services/tokenizer"},
 	"services/wav2vec2": {"services", "services/tasks", "services/audiofile", "services/dsp", "services/module",
-		"services/limits", "services/modelstore", "services/onnx"},
+		"services/limits", "services/modelstore", "services/ngram", "services/onnx"},
 }
 
 // owners are third-party packages that only some packages may import, with the reason.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A model folder with the weights of its matrix products in eight bits: int8.py FOLDER OUT.
+"""A model folder with the weights of its matrix products in eight bits: int8.py FOLDER OUT [--convolutions].
 
 Every graph is quantised as models/export/precision.py does; convolutions stay as they
-are. The measures of each model's evaluate.py tell what that costs.
+are, or become products of eight bits, too. The measures of each model's evaluate.py tell what that costs.
 """
 import os
 import shutil
@@ -23,7 +23,7 @@ def main():
                 continue
             path = os.path.join(folder, name)
             before, model = os.path.getsize(path), onnx.load(path)
-            precision.to_int8(model)
+            precision.to_int8(model, "--convolutions" in sys.argv)
             onnx.save(model, path)
             print(os.path.relpath(path, out), before, "to", os.path.getsize(path), "bytes")
 

@@ -97,7 +97,7 @@ func (a *asking) listen(ctx context.Context, source services.AudioSource) error 
 		if err != nil {
 			return fmt.Errorf("read audio: %w", err)
 		}
-		if at > 0 && a.model.extractor.bank.Frames(len(samples)) == 0 {
+		if at > 0 && a.model.extractor.frames(len(samples)) == 0 {
 			break // less than a frame remains
 		}
 		begin := at

@@ -25,7 +25,10 @@ func readFacts(files modelstore.Folder) (facts, error) {
 		return facts{}, err
 	}
 	known := facts{folder: f}
-	_, err = readTokenizer(files)
+	text, err := readTokenizer(files)
+	if err == nil {
+		err = f.checkMarks(files.Name, text)
+	}
 	problems := []error{err}
 	contracts := map[string]onnx.Contract{
 		encoderGraph: f.encoderContract(), embedderGraph: f.embedderContract(),

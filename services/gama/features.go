@@ -15,15 +15,25 @@ import (
 // of the AST paper.
 const astExtractor = "ASTFeatureExtractor"
 
+// whisperExtractor is the extractor type of models that hear as Whisper does, whose features
+// have the frames last.
+const whisperExtractor = "WhisperFeatureExtractor"
+
 // extractor computes the network's input from samples. Safe for concurrent use.
 type extractor struct {
-	cfg  preprocessorConfig
+	cfg preprocessorConfig
+	// bank is that of Kaldi, mel that of Whisper, one of which is set.
 	bank *dsp.FilterBank
+	mel  *dsp.WhisperMel
 	// longest is the maximum number of samples in one window.
 	longest int
 }
 
 func newExtractor(cfg preprocessorConfig, maxFrames int) (*extractor, error) {
+	if cfg.isWhisper() {
+		mel := dsp.NewWhisperMel(dsp.WhisperMelConfig{SampleRateHz: cfg.SamplingRate, FFT: cfg.FFT, Hop: cfg.Hop, Bands: cfg.MelBins})
+		return &extractor{cfg: cfg, mel: mel, longest: cfg.MaxLength * cfg.Hop}, nil
+	}
 	bank, err := dsp.NewFilterBank(dsp.FilterBankConfig{
 		SampleRateHz: cfg.SamplingRate, Bins: cfg.MelBins, LengthMS: cfg.LengthMS, ShiftMS: cfg.ShiftMS, Window: cfg.WindowType,
 	})
@@ -37,9 +47,41 @@ func newExtractor(cfg preprocessorConfig, maxFrames int) (*extractor, error) {
 	return &extractor{cfg: cfg, bank: bank, longest: bank.Samples(frames)}, nil
 }
 
-// features returns normalised log-mel frames of shape [frames, bins]. It modifies the
-// samples, which are in [-1, 1] at the model's rate.
-func (e *extractor) features(samples []float32) []float32 {
+// frames returns the number of frames of so many samples, without padding.
+func (e *extractor) frames(samples int) int {
+	if e.mel != nil {
+		return e.mel.Frames(samples)
+	}
+	return e.bank.Frames(samples)
+}
+
+// shortest returns the number of samples of one frame.
+func (e *extractor) shortest() int {
+	if e.mel != nil {
+		return e.cfg.Hop
+	}
+	return e.bank.Samples(1)
+}
+
+// features returns normalised log-mel frames, and their shape without the batch: [frames, bins],
+// or [bins, frames] as Whisper has them. It modifies the samples, which are in [-1, 1] at the
+// model's rate.
+func (e *extractor) features(samples []float32) ([]float32, []int64) {
+	bins := int64(e.cfg.MelBins)
+	if e.mel != nil {
+		length := len(samples)
+		if e.cfg.PadToMaxLength {
+			length = max(length, e.longest)
+		}
+		out := e.mel.Compute(samples, length)
+		return out, []int64{bins, int64(len(out)) / bins}
+	}
+	out := e.kaldi(samples)
+	return out, []int64{int64(len(out)) / bins, bins}
+}
+
+// kaldi returns the frames of Kaldi's filter bank, normalised.
+func (e *extractor) kaldi(samples []float32) []float32 {
 	if e.cfg.SubtractClipMean {
 		sum := 0.0
 		for _, v := range samples {

@@ -11,8 +11,14 @@ import (
 	"github.com/grym-synth/grym-synth/services/tokenizer"
 )
 
-// modelType is the model_type in config.json of supported folders.
-const modelType = "gama"
+// Values of model_type in config.json of supported folders.
+const (
+	typeGAMA     = "gama"
+	typeUltravox = "ultravox"
+	typeVoxtral  = "voxtral"
+)
+
+var modelTypes = []string{typeGAMA, typeUltravox, typeVoxtral}
 
 // Values of AudioInsert: the position of the audio's rows in the prompt.
 const (
@@ -43,10 +49,15 @@ type folder struct {
 
 // networkConfig is config.json.
 type networkConfig struct {
+	ModelType string `json:"model_type"`
 	// AudioInsert is prefix or token. PromptTemplate has {question}, {audio} with token, and
 	// {system} before {question} if the model takes instructions.
 	AudioInsert    string `json:"audio_insert"`
 	PromptTemplate string `json:"prompt_template"`
+	// SystemTemplate is what replaces {system} where there are instructions, themselves at its
+	// {system}. AudioBegin is the text before the audio.
+	SystemTemplate string `json:"system_template"`
+	AudioBegin     string `json:"audio_begin"`
 	// History is turns or none. Models that were not trained on several turns perform
 	// better with none.
 	History  string `json:"conversation_history"`
@@ -60,14 +71,16 @@ type networkConfig struct {
 		MaxFrames int `json:"max_frames"`
 	} `json:"audio_config"`
 	TextPart struct {
-		VocabSize    int64 `json:"vocab_size"`
-		HiddenSize   int64 `json:"hidden_size"`
-		Layers       int64 `json:"num_hidden_layers"`
-		Heads        int64 `json:"num_attention_heads"`
-		KVHeads      int64 `json:"num_key_value_heads"`
-		HeadDim      int64 `json:"head_dim"`
-		Intermediate int64 `json:"intermediate_size"`
-		MaxPositions int64 `json:"max_position_embeddings"`
+		VocabSize    int64  `json:"vocab_size"`
+		HiddenSize   int64  `json:"hidden_size"`
+		Layers       int64  `json:"num_hidden_layers"`
+		Heads        int64  `json:"num_attention_heads"`
+		KVHeads      int64  `json:"num_key_value_heads"`
+		HeadDim      int64  `json:"head_dim"`
+		Intermediate int64  `json:"intermediate_size"`
+		MaxPositions int64  `json:"max_position_embeddings"`
+		BOS          *int   `json:"bos_token_id"`
+		EOS          idList `json:"eos_token_id"`
 	} `json:"text_config"`
 }
 
@@ -87,7 +100,16 @@ type preprocessorConfig struct {
 	PadToMaxLength   bool    `json:"pad_to_max_length"`
 	UseEnergy        bool    `json:"use_energy"`
 	Dither           float64 `json:"dither"`
+
+	// Of WhisperFeatureExtractor. The others follow from them.
+	FeatureSize int `json:"feature_size"`
+	FFT         int `json:"n_fft"`
+	Hop         int `json:"hop_length"`
+	ChunkLength int `json:"chunk_length"` // seconds
 }
+
+// isWhisper reports whether the features are those of Whisper models.
+func (p preprocessorConfig) isWhisper() bool { return p.ExtractorType == whisperExtractor }
 
 // readFolder reads and validates the JSON files. The error names the file and the
 // value.
@@ -99,7 +121,7 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 	if f.Text, err = readTokenizer(files); err != nil {
 		return nil, err
 	}
-	return f, nil
+	return f, f.checkMarks(files.Name, f.Text)
 }
 
 // readTokenizer reads tokenizer.json, or SentencePiece's tokenizer.model if it is
@@ -130,10 +152,18 @@ func readConfigs(files modelstore.Folder) (*folder, error) {
 		Generation:   defaultGeneration(),
 	}
 	f.Network.AudioInsert, f.Network.PromptTemplate, f.Network.History = insertPrefix, placeQuestion, historyTurns
+	f.Network.SystemTemplate = placeSystem
+	if known, ok := prompts[files.ModelType()]; ok {
+		f.Network.AudioInsert, f.Network.PromptTemplate = insertToken, known.template
+		f.Network.SystemTemplate, f.Network.AudioBegin = known.system, known.audio
+	}
 	if err := files.ReadJSON("config.json", &f.Network); err != nil {
 		return nil, err
 	}
 	if err := files.ReadJSON("preprocessor_config.json", &f.Preprocessor); err != nil {
+		return nil, err
+	}
+	if err := f.adoptWhisper(files.Name); err != nil {
 		return nil, err
 	}
 	if err := files.ReadJSON("generation_config.json", &f.Generation); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -145,6 +175,12 @@ func readConfigs(files modelstore.Folder) (*folder, error) {
 	}
 	if n.TextPart.HeadDim == 0 && n.TextPart.Heads > 0 {
 		n.TextPart.HeadDim = n.TextPart.HiddenSize / n.TextPart.Heads
+	}
+	if n.EOS == nil {
+		n.EOS = n.TextPart.EOS
+	}
+	if n.BOS == nil {
+		n.BOS = n.TextPart.BOS
 	}
 	if f.Generation.EOS != nil {
 		n.EOS = f.Generation.EOS
@@ -202,12 +238,17 @@ func (f *folder) checkPrompt(name string) error {
 	file.OneOf("audio_insert", n.AudioInsert, insertPrefix, insertToken)
 	file.OneOf("conversation_history", n.History, historyTurns, historyNone)
 	file.Text("prompt_template", template, limits.TextBytes)
+	file.Text("system_template", n.SystemTemplate, limits.TextBytes)
+	file.Text("audio_begin", n.AudioBegin, limits.TextBytes)
 	if strings.Count(template, placeQuestion) != 1 {
 		file.Fail("prompt_template must hold %s once, got %s", placeQuestion, limits.Quote(template))
 	}
 	before, _, _ := strings.Cut(template, placeQuestion)
 	if n := strings.Count(template, placeSystem); n > 1 || n != strings.Count(before, placeSystem) {
 		file.Fail("prompt_template must hold %s at most once, and before %s, got %s", placeSystem, placeQuestion, limits.Quote(template))
+	}
+	if strings.Contains(template, placeSystem) && strings.Count(n.SystemTemplate, placeSystem) != 1 {
+		file.Fail("system_template must hold %s once, got %s", placeSystem, limits.Quote(n.SystemTemplate))
 	}
 	if (n.AudioInsert == insertToken) != (strings.Count(template, placeAudio) == 1) {
 		file.Fail("prompt_template must hold %s once with audio_insert %s, and not with %s", placeAudio, insertToken, insertPrefix)

@@ -76,13 +76,18 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 }
 
 func (f *folder) encoderContract() onnx.Contract {
-	bins := int64(f.Preprocessor.MelBins)
+	dims := []int64{0, 0, int64(f.Preprocessor.MelBins)}
+	if f.Preprocessor.isWhisper() {
+		dims = []int64{0, int64(f.Preprocessor.MelBins)}
+	}
+	output := onnx.TensorSpec{Name: audioFeatures, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, f.Network.TextPart.HiddenSize}}
+	output.AnyRank = f.Preprocessor.isWhisper() // some have rows without a batch
 	return onnx.Contract{
 		Inputs: []onnx.TensorSpec{
-			{Name: inputFeatures, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, bins}, Optional: true},
-			{Name: audioValues, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, bins}, Optional: true},
+			{Name: inputFeatures, Type: onnx.Float32, Rank: 3, Dims: dims, Optional: true},
+			{Name: audioValues, Type: onnx.Float32, Rank: 3, Dims: dims, Optional: true},
 		},
-		Outputs: []onnx.TensorSpec{{Name: audioFeatures, Type: onnx.Float32, Rank: 3, Dims: []int64{0, 0, f.Network.TextPart.HiddenSize}}},
+		Outputs: []onnx.TensorSpec{output},
 	}
 }
 
@@ -142,12 +147,12 @@ type encoded struct {
 // encode runs the audio encoder on one window of mono samples, which it modifies.
 func (m *model) encode(ctx context.Context, samples []float32) (*encoded, error) {
 	cfg := m.folder.Preprocessor
-	if m.extractor.bank.Frames(len(samples)) == 0 {
+	if m.extractor.frames(len(samples)) == 0 {
 		return nil, services.Invalidf("file", "lasts %.3f s; the minimum is %.3f s",
-			float64(len(samples))/float64(cfg.SamplingRate), float64(m.extractor.bank.Samples(1))/float64(cfg.SamplingRate))
+			float64(len(samples))/float64(cfg.SamplingRate), float64(m.extractor.shortest())/float64(cfg.SamplingRate))
 	}
-	features := m.extractor.features(samples)
-	tensor, err := onnx.NewTensor(features, 1, int64(len(features)/cfg.MelBins), int64(cfg.MelBins))
+	features, shape := m.extractor.features(samples)
+	tensor, err := onnx.NewTensor(features, 1, shape[0], shape[1])
 	if err != nil {
 		return nil, services.Internal(err, "the input of the model could not be prepared")
 	}
@@ -159,6 +164,9 @@ func (m *model) encode(ctx context.Context, samples []float32) (*encoded, error)
 	rows, shape, err := runOne(ctx, m.encoder, inputs, audioFeatures)
 	if err != nil {
 		return nil, err
+	}
+	if len(shape) == 2 { // without the batch, as Voxtral's graphs have it
+		shape = append([]int64{1}, shape...)
 	}
 	if len(shape) != 3 || shape[0] != 1 || shape[2] != m.folder.Network.TextPart.HiddenSize || shape[1] < 1 ||
 		m.folder.Network.NumAudio > 0 && shape[1] != m.folder.Network.NumAudio {
@@ -172,7 +180,7 @@ func (m *model) encode(ctx context.Context, samples []float32) (*encoded, error)
 // buffers returns the memory of a piece of a recording with so many samples, and of its
 // features.
 func (m *model) buffers(samples int) services.Bytes {
-	features := m.extractor.bank.Frames(samples) * m.folder.Preprocessor.MelBins
+	features := m.extractor.frames(samples) * m.folder.Preprocessor.MelBins
 	return services.Bytes(4 * (2*samples + features))
 }
 

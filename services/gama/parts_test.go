@@ -147,7 +147,7 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 	}
 	e, err := newExtractor(gama, 0)
 	require.NoError(t, err)
-	got := e.features(append([]float32(nil), samples...))
+	got, _ := e.features(append([]float32(nil), samples...))
 	require.Len(t, got, 1024*128)
 	for i := range 128 {
 		require.InDelta(t, golden.G0[i], got[i], 1e-4, "bin %d", i)
@@ -161,7 +161,7 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 	}
 	e, err = newExtractor(ast, 0)
 	require.NoError(t, err)
-	got = e.features(append([]float32(nil), samples...))
+	got, _ = e.features(append([]float32(nil), samples...))
 	for i := range 128 {
 		require.InDelta(t, golden.A0[i], got[i], 1e-4, "bin %d", i)
 	}
@@ -174,7 +174,7 @@ func TestFeaturesAreGAMAs(t *testing.T) {
 	}
 	e, err = newExtractor(gama, 0)
 	require.NoError(t, err)
-	shifted := e.features(offset)
+	shifted, _ := e.features(offset)
 	require.InDelta(t, golden.G100[5], shifted[100*128+5], 1e-3)
 	// Each frame's mean is removed too, so the clip's mean is only visible in the
 	// samples.

@@ -26,29 +26,13 @@ func (m *model) sequence(sound *encoded, turns []turn, question, system string) 
 	if f.Network.BOS != nil {
 		s.addTokens(*f.Network.BOS)
 	}
-	heardYet := f.Network.AudioInsert == insertPrefix
-	// place puts the instructions at their place in a part of the template.
-	place := func(part string) string { return strings.Replace(part, placeSystem, system, 1) }
+	c := &composer{sequence: s, folder: f, heard: f.Network.AudioInsert == insertPrefix}
 	ask := func(question string) {
 		before, after, _ := strings.Cut(f.Network.PromptTemplate, placeQuestion)
-		text := place(before) + question + after
-		if f.Network.AudioInsert == insertToken {
-			// A question that contains {audio} must not move the sound.
-			b, c, inBefore := strings.Cut(before, placeAudio)
-			if inBefore {
-				s.addTokens(f.Text.Encode(place(b))...)
-				text = place(c) + question + after
-			} else {
-				b, c, _ = strings.Cut(after, placeAudio)
-				s.addTokens(f.Text.Encode(place(before) + question + b)...)
-				text = c
-			}
-			if !heardYet {
-				s.addSound()
-				heardYet = true
-			}
-		}
-		s.addTokens(f.Text.Encode(text)...)
+		c.template(before, system)
+		c.text.WriteString(question)
+		c.template(after, system)
+		c.flush()
 		system = ""
 	}
 	if f.Network.History == historyTurns {
@@ -66,6 +50,74 @@ func (m *model) sequence(sound *encoded, turns []turn, question, system string) 
 	}
 	ask(question)
 	return s
+}
+
+// composer makes the tokens of a prompt. What a request contains is text, also where it looks like
+// a special token; a template may have special tokens.
+type composer struct {
+	*sequence
+	folder *folder
+	// text has not been encoded yet. heard is set if the sound has its place.
+	text  strings.Builder
+	heard bool
+}
+
+// flush encodes the text.
+func (c *composer) flush() {
+	if c.text.Len() > 0 {
+		c.addTokens(c.folder.Text.Encode(c.text.String())...)
+		c.text.Reset()
+	}
+}
+
+// template adds a part of the template, with the instructions and the sound at their places.
+func (c *composer) template(part, system string) {
+	n := c.folder.Network
+	if before, after, ok := strings.Cut(part, placeSystem); ok {
+		c.template(before, "")
+		if system != "" {
+			begin, end, _ := strings.Cut(n.SystemTemplate, placeSystem)
+			c.marked(begin)
+			c.text.WriteString(system)
+			c.marked(end)
+		}
+		part = after
+	}
+	before, after, ok := strings.Cut(part, placeAudio)
+	if !ok || n.AudioInsert != insertToken {
+		c.marked(part)
+		return
+	}
+	c.marked(before)
+	c.flush()
+	if !c.heard {
+		c.marked(n.AudioBegin)
+		c.flush()
+		c.addSound()
+		c.heard = true
+	}
+	c.marked(after)
+}
+
+// marked adds text in which the marks of the model's prompts are tokens.
+func (c *composer) marked(text string) {
+	for text != "" {
+		mark, at := "", len(text)
+		for _, one := range prompts[c.folder.Network.ModelType].marks {
+			if i := strings.Index(text, one); i >= 0 && i < at {
+				mark, at = one, i
+			}
+		}
+		c.text.WriteString(text[:at])
+		if mark == "" {
+			return
+		}
+		c.flush()
+		if id, ok := c.folder.Text.ID(mark); ok {
+			c.addTokens(id)
+		}
+		text = text[at+len(mark):]
+	}
 }
 
 // answerShare is the part of the model's positions that dropping turns leaves to an answer

@@ -31,7 +31,7 @@ func New(
 	cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency,
 	store services.ContextStore,
 ) *Service {
-	kind := modelstore.Kind{ModelTypes: []string{modelType}, Needs: "questions about sounds need", Default: cfg.DefaultModel}
+	kind := modelstore.Kind{ModelTypes: modelTypes, Needs: "questions about sounds need", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
 	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
 		return loadModel(rt, files, session)

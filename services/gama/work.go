@@ -74,6 +74,7 @@ func (s *Service) prepare(ctx context.Context, task services.Task) (*work, error
 	}
 	// Each token has at least one byte, in addition to the beginning and end of a turn.
 	text := texts + len(params.System) + len(params.Question) + (turns+1)*(len(f.Network.PromptTemplate)+4)
+	text += max(0, len(f.Network.SystemTemplate)-len(placeSystem)) + len(f.Network.AudioBegin)
 	w.text, w.newTokens = text, f.newTokens(params, 0)
 	w.runs, w.weights = f.runBytes(text, params).Plus(services.Bytes(4*blockFrames*channels)), f.weights
 	return w, s.Ready(files.Name, f.problem)

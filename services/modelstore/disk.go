@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,6 +47,32 @@ func (d disk) Stat(name string) (fs.FileInfo, error) {
 	}
 	defer root.Close()
 	return regular.StatIn(root, name)
+}
+
+// ReadDir implements fs.ReadDirFS for folders with at most maxEntries entries.
+func (d disk) ReadDir(name string) ([]fs.DirEntry, error) {
+	root, err := d.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
+	}
+	dir, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(maxEntries)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return entries, err
 }
 
 // maxEntries is the maximum number of files in a model's folder.

@@ -149,6 +149,43 @@ func (f Folder) ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
+// File is an opened file of a folder.
+type File interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// OpenFile opens a large file of the folder, and returns its size. The error names the file.
+func (f Folder) OpenFile(name string) (File, int64, error) {
+	file, info, err := f.open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	// Files on disk and embedded files both support reading at an offset.
+	opened, ok := file.(File)
+	if !ok {
+		_ = file.Close() // nothing has been read
+		return nil, 0, f.refused(name, errors.ErrUnsupported)
+	}
+	return opened, info.Size(), nil
+}
+
+// Entries returns the names in a subfolder, none if there is no such folder.
+func (f Folder) Entries(sub string) ([]string, error) {
+	entries, err := fs.ReadDir(f.files, sub)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, f.refused(sub, err)
+	}
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
+	}
+	return names, nil
+}
+
 // Modified returns the modification time of the folder's config.json or
 // model_index.json; zero for an embedded folder.
 func (f Folder) Modified() time.Time {

@@ -26,8 +26,9 @@ type TensorSpec struct {
 	Type ElementType
 	// Or is an alternative type; zero for none.
 	Or ElementType
-	// Rank is the number of dimensions.
-	Rank int
+	// Rank is the number of dimensions; AnyRank allows any other, of which Dims is not compared.
+	Rank    int
+	AnyRank bool
 	// Dims are required sizes, compared where they are above zero and the graph has a
 	// fixed size. They may be shorter than Rank.
 	Dims []int64
@@ -94,10 +95,13 @@ func (s TensorSpec) String() string {
 }
 
 func (s TensorSpec) fits(info TensorInfo) bool {
+	if info.Type != s.Type && (s.Or == 0 || info.Type != s.Or) {
+		return false
+	}
 	// Exporters may omit the rank of an output, leaving it to shape inference at run
 	// time.
-	if info.Type != s.Type && (s.Or == 0 || info.Type != s.Or) || info.Dims != nil && len(info.Dims) != s.Rank {
-		return false
+	if info.Dims != nil && len(info.Dims) != s.Rank {
+		return s.AnyRank
 	}
 	for i, want := range s.Dims {
 		if info.Dims != nil && want > 0 && info.Dims[i] >= 0 && info.Dims[i] != want {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/grym-synth/grym-synth/services/ngram"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
 
@@ -22,9 +23,8 @@ const (
 	// hotWeight is the score of a hot word.
 	hotWeight = 10.0
 	// wordBonus is beta, the score of each word. unknownPenalty is the score of a word
-	// that is not in the list. lmWeight is alpha, converted from log10 to ln. The word
-	// list takes the place of pyctcdecode's n-gram model: all its words are equally
-	// likely.
+	// that is not in the list. lmWeight is alpha, converted from log10 to ln. Without a
+	// language model the word list takes its place: all its words are equally likely.
 	wordBonus      = 1.5
 	unknownPenalty = -10.0
 	lmWeight       = 0.5 * math.Ln10
@@ -39,6 +39,8 @@ type word struct {
 	depth  int
 	text   string
 	span   [2]int
+	// state is the context of the next word; nil without a language model.
+	state *ngram.State
 }
 
 // prefix is one reading of the frames so far.
@@ -76,6 +78,12 @@ type beamSearch struct {
 	width   int
 	// listed is nil without a word list; hot is empty without hot words.
 	listed, hot *lexicon
+	// lm scores words instead of the word list, which has its words; nil if there is none.
+	lm *languageModel
+	// unlisted is the score of the start of a word that is not in the list, and history is
+	// how many complete words can influence what follows.
+	unlisted float64
+	history  int
 
 	beams    []prefix
 	frame    int
@@ -97,8 +105,15 @@ type prefixKey struct {
 func newBeamSearch(decoder *ctcDecoder, width int, listed *lexicon, hot []string) *beamSearch {
 	s := &beamSearch{
 		decoder: decoder, width: cmp.Or(width, defaultBeamWidth), listed: listed, hot: newLexicon(hot),
-		logp: make([]float64, len(decoder.tokens)), found: make(map[prefixKey]int),
+		logp: make([]float64, len(decoder.tokens)), found: make(map[prefixKey]int), unlisted: unknownPenalty, history: 1,
 	}
+	s.beams = []prefix{{last: noToken, part: s.noPart()}}
+	return s
+}
+
+// useModel sets the language model.
+func (s *beamSearch) useModel(lm *languageModel) *beamSearch {
+	s.lm, s.listed, s.unlisted, s.history = lm, lm.words, lm.attrs.UnknownOffset, max(1, lm.model.Order()-1)
 	s.beams = []prefix{{last: noToken, part: s.noPart()}}
 	return s
 }
@@ -170,7 +185,7 @@ func (s *beamSearch) extend(from *prefix, token int, p float64) prefix {
 			next.part.span[1] = s.frame + 1
 		}
 	case s.decoder.delimiterID:
-		s.finishWord(&next)
+		s.finishWord(&next, false)
 	default:
 		s.spell(&next.part, s.decoder.tokens[token])
 	}
@@ -181,10 +196,9 @@ func (s *beamSearch) extend(from *prefix, token int, p float64) prefix {
 func (s *beamSearch) spell(p *part, token string) {
 	p.text += token
 	p.letters += utf8.RuneCountInString(token)
-	folded := fold(token)
-	p.hot = s.hot.walk(p.hot, folded)
+	p.hot = s.hot.walk(p.hot, s.hot.key(token))
 	if s.listed != nil {
-		p.listed = s.listed.walk(p.listed, folded)
+		p.listed = s.listed.walk(p.listed, s.listed.key(token))
 	}
 	if p.span[0] < 0 {
 		p.span[0] = s.frame
@@ -192,18 +206,28 @@ func (s *beamSearch) spell(p *part, token string) {
 	p.span[1] = s.frame + 1
 }
 
-// finishWord moves the incomplete word, if there is one, to the complete ones.
-func (s *beamSearch) finishWord(p *prefix) {
+// finishWord moves the incomplete word, if there is one, to the complete ones. last is set for
+// the last word of the recording.
+func (s *beamSearch) finishWord(p *prefix, last bool) {
 	if p.part.text == "" {
+		if last && s.lm != nil {
+			// As in pyctcdecode, where what comes after the last delimiter is a word, too.
+			score, _ := s.lm.score(p.said, p.part.text, last)
+			p.score += score
+		}
 		return
 	}
-	depth := 1
+	said := &word{before: p.said, depth: 1, text: p.part.text, span: p.part.span}
 	if p.said != nil {
-		depth += p.said.depth
+		said.depth += p.said.depth
 	}
-	p.said = &word{before: p.said, depth: depth, text: p.part.text, span: p.part.span}
-	p.hash = mix(p.hash, p.part.text)
+	if s.lm != nil {
+		var score float64
+		score, said.state = s.lm.score(p.said, p.part.text, last)
+		p.score += score
+	}
 	p.score += s.wordScore(p.part)
+	p.said, p.hash = said, mix(p.hash, p.part.text)
 	p.part = s.noPart()
 }
 
@@ -218,11 +242,11 @@ func mix(hash uint64, text string) uint64 {
 	return (hash ^ 0xff) * prime
 }
 
-// wordScore returns the score of a complete word.
+// wordScore returns the score of a complete word from the word list and the hot words.
 func (s *beamSearch) wordScore(p part) float64 {
 	score := 0.0
 	hot := s.hot.ends(p.hot)
-	if s.listed != nil {
+	if s.listed != nil && s.lm == nil {
 		score = wordBonus
 		// A hot word is known even if it is not in the list.
 		if !hot && !s.listed.ends(p.listed) {
@@ -245,16 +269,20 @@ func (s *beamSearch) partScore(p part) float64 {
 	case s.listed == nil || p.listed.alive():
 		return 0
 	case p.letters > averageWord:
-		return unknownPenalty * float64(p.letters) / averageWord
+		return s.unlisted * float64(p.letters) / averageWord
 	}
-	return unknownPenalty
+	return s.unlisted
 }
 
 // put adds a prefix to the new ones, or adds its probability to an equal one.
 func (s *beamSearch) put(p prefix) {
 	key := prefixKey{p.hash, p.part.text, p.last}
 	if at, ok := s.found[key]; ok {
-		s.grown[at].logit = addLog(s.grown[at].logit, p.logit)
+		logit := addLog(s.grown[at].logit, p.logit)
+		if s.lm != nil { // pyctcdecode keeps the frames and the words of the last one
+			s.grown[at] = p
+		}
+		s.grown[at].logit = logit
 		return
 	}
 	s.found[key] = len(s.grown)
@@ -270,15 +298,15 @@ func addLog(a, b float64) float64 {
 }
 
 // prune keeps the best prefixes. Of prefixes that differ only in words before the last
-// one it keeps the best, because nothing that follows can distinguish them.
+// ones it keeps the best, because nothing that follows can distinguish them.
 func (s *beamSearch) prune() {
 	s.rank()
 	clear(s.found)
 	s.beams = s.beams[:0]
 	for _, p := range s.grown {
 		key := prefixKey{part: p.part.text, last: p.last}
-		if p.said != nil {
-			key.hash = mix(0, p.said.text)
+		for i, w := 0, p.said; i < s.history && w != nil; i, w = i+1, w.before {
+			key.hash = mix(key.hash, w.text)
 		}
 		if _, seen := s.found[key]; !seen {
 			s.found[key] = 0
@@ -307,7 +335,7 @@ func (s *beamSearch) finish() []prefix {
 	s.grown = s.grown[:0]
 	clear(s.found)
 	for _, p := range s.beams {
-		s.finishWord(&p)
+		s.finishWord(&p, true)
 		p.last = noToken
 		s.put(p)
 	}

@@ -73,12 +73,25 @@ func (b *beamDecoding) answer() (string, []tasks.Word) {
 var _, _ decoding = (*greedyDecoding)(nil), (*beamDecoding)(nil)
 
 // decoding returns the decoding for the parameters. Unless they choose one, it is a
-// beam search if the model has a word list or the request a prompt.
+// beam search if the model has a language model or a word list or the request a prompt.
 func (m *model) decoding(params tasks.TranscribeParams) decoding {
 	if m.searches(params) {
-		return &beamDecoding{search: newBeamSearch(&m.decoder, params.BeamWidth, m.words, hotWords(wantedWords(params)))}
+		search := newBeamSearch(m.spelling(params), params.BeamWidth, m.words, hotWords(wantedWords(params)))
+		if m.lm != nil {
+			search.useModel(m.lm)
+		}
+		return &beamDecoding{search: search}
 	}
 	return &greedyDecoding{tail: wordTail{decoder: &m.decoder}}
+}
+
+// spelling returns the decoder for the parameters: in a search with a language model, that of
+// the alphabet in which the language model spells words.
+func (m *model) spelling(params tasks.TranscribeParams) *ctcDecoder {
+	if m.lm != nil && m.searches(params) {
+		return &m.lm.decoder
+	}
+	return &m.decoder
 }
 
 // wantedWords returns the words of the prompt and the keywords.
@@ -89,7 +102,7 @@ func wantedWords(params tasks.TranscribeParams) string {
 // searches reports whether the parameters select a beam search.
 func (m *model) searches(params tasks.TranscribeParams) bool {
 	if params.Decoding == "" {
-		return m.words != nil || wantedWords(params) != ""
+		return m.lm != nil || m.words != nil || wantedWords(params) != ""
 	}
 	return params.Decoding == tasks.DecodingBeam
 }

@@ -27,24 +27,44 @@ func tooManyWindows() error {
 	}}}
 }
 
+// checkFrames refuses vectors of frames from a head that has one vector for a recording.
+func (r request) checkFrames(name string, f *folder) error {
+	var bad services.Complaints
+	if f.whole() && r.embed.Pooling == tasks.PoolingNone {
+		bad.Complain("pooling", "must be mean: %q has one vector for a recording, and none for frames", name)
+	}
+	if f.whole() && r.embed.Frames {
+		bad.Complain("frames", "must be false: %q has one vector for a recording, and none for frames", name)
+	}
+	return bad.Err()
+}
+
 // vectors runs a tasks.Embed.
 func (w *work) vectors(ctx context.Context, m *model, sink services.Sink) (services.TaskResult, error) {
 	result := services.TaskResult{Model: m.name}
-	l, closeAudio, err := w.listen(m, true, sink)
+	whole := m.folder.whole()
+	l, closeAudio, err := w.listen(m, !whole, sink)
 	if err != nil {
 		return result, err
 	}
 	defer closeAudio() //nolint:errcheck // only read
 	network := m.folder.Network
-	width := int(network.HiddenSize)
+	_, size := m.folder.output()
+	width := int(size)
 	pool := meanPool{sums: make([]float64, width)}
-	answer := &tasks.Embedding{Dimensions: width, Space: tasks.SpaceSound,
-		FrameSeconds: float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)}
+	answer := &tasks.Embedding{Dimensions: width, Space: tasks.SpaceSound}
+	if !whole {
+		answer.FrameSeconds = float64(network.hop()) / float64(m.folder.Preprocessor.SamplingRate)
+	}
 	var sliding *slides
 	if w.embed.Frames {
 		sliding = newSlides(w.embed, width, answer.FrameSeconds)
 	}
 	l.take = func(part window, values []float32) error {
+		if whole {
+			pool.addWeighted(values, len(part.samples))
+			return nil
+		}
 		own := l.own(part, values, width)
 		if sliding != nil && !sliding.add(own) {
 			return tooManyWindows()
@@ -93,6 +113,14 @@ func (p *meanPool) add(values []float32) {
 		}
 		p.frames++
 	}
+}
+
+// addWeighted adds the vector of a window with so many samples.
+func (p *meanPool) addWeighted(vector []float32, samples int) {
+	for i, v := range vector {
+		p.sums[i] += float64(samples) * float64(v)
+	}
+	p.frames += samples
 }
 
 func (p *meanPool) mean() []float32 {

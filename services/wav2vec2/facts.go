@@ -16,8 +16,8 @@ type facts struct {
 	problem error
 }
 
-// readFacts reads everything except the weights. The word list is validated but not
-// retained.
+// readFacts reads everything except the weights and the n-grams. The word list is validated
+// but not retained.
 func readFacts(files modelstore.Folder) (facts, error) {
 	f, err := readFolder(files)
 	if err != nil {
@@ -29,8 +29,10 @@ func readFacts(files modelstore.Folder) (facts, error) {
 	if err == nil {
 		known.weights, err = weights, files.Fits(graph, f.contract(), signature)
 	}
+	lm, lmErr := f.languageModelBytes(files)
+	known.weights = known.weights.Plus(lm)
 	_, wordsErr := f.wordList(files)
 	_, confidenceErr := f.readCalibration(files)
-	known.problem = errors.Join(err, wordsErr, confidenceErr)
+	known.problem = errors.Join(err, wordsErr, lmErr, confidenceErr)
 	return known, nil
 }

@@ -11,7 +11,9 @@ import (
 )
 
 // modelTypes are the values of model_type in config.json of supported folders.
-var modelTypes = []string{"wav2vec2", "hubert", "wavlm"}
+var modelTypes = []string{
+	"wav2vec2", "wav2vec2-conformer", "hubert", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat", "sew", "sew-d",
+}
 
 // folder is the parsed configuration of a model. Values missing from the files have the
 // format's defaults.
@@ -25,6 +27,10 @@ type folder struct {
 	Labels []string
 	// Tokens of a CTC head by id. An id without a token is the unknown token.
 	Tokens []string
+	// Languages are those of a vocabulary with one for each language, the own of which is
+	// Language; empty for other vocabularies.
+	Languages []string
+	Language  string
 }
 
 // networkConfig is config.json.
@@ -39,6 +45,10 @@ type networkConfig struct {
 	ConvStride       []int64  `json:"conv_stride"`
 	PadTokenID       int      `json:"pad_token_id"`
 	AddAdapter       bool     `json:"add_adapter"`
+	// Of the head for x-vectors.
+	XVectorSize   int64   `json:"xvector_output_dim"`
+	TDNNKernels   []int64 `json:"tdnn_kernel"`
+	TDNNDilations []int64 `json:"tdnn_dilation"`
 
 	ID2Label    map[string]string `json:"id2label"`
 	ProblemType string            `json:"problem_type"`
@@ -60,6 +70,8 @@ type tokenizerConfig struct {
 	WordDelimiter tokenText `json:"word_delimiter_token"`
 	DoLowerCase   bool      `json:"do_lower_case"`
 	CleanUpSpaces bool      `json:"clean_up_tokenization_spaces"`
+	// TargetLanguage is that of the graph, where there is a vocabulary for each language.
+	TargetLanguage string `json:"target_lang"`
 }
 
 // tokenText is a token, written as a string or as an object with its content.
@@ -89,6 +101,7 @@ func (c tokenizerConfig) check(name string) error {
 	file.Text("pad_token", string(c.PadToken), limits.TokenBytes)
 	file.Text("unk_token", string(c.UnkToken), limits.TokenBytes)
 	file.Text("word_delimiter_token", string(c.WordDelimiter), limits.TokenBytes)
+	file.Text("target_lang", c.TargetLanguage, limits.TokenBytes)
 	return file.Err()
 }
 
@@ -102,6 +115,8 @@ func readFolder(files modelstore.Folder) (*folder, error) {
 			ConvDim:    []int64{512, 512, 512, 512, 512, 512, 512},
 			ConvKernel: []int64{10, 3, 3, 3, 3, 2, 2},
 			ConvStride: []int64{5, 2, 2, 2, 2, 2, 2},
+
+			XVectorSize: 512, TDNNKernels: []int64{5, 3, 3, 1, 1}, TDNNDilations: []int64{1, 2, 3, 1, 1},
 		},
 		Preprocessor: preprocessorConfig{SamplingRate: 16000, DoNormalize: true, FeatureSize: 1},
 		Tokenizer:    tokenizerConfig{PadToken: "<pad>", UnkToken: "<unk>", WordDelimiter: "|"},
@@ -184,6 +199,12 @@ func (f *folder) check(name string) error {
 		config.Fail("conv_dim, conv_kernel and conv_stride must have one length, got %d, %d and %d", len(n.ConvDim), len(n.ConvKernel),
 			len(n.ConvStride))
 	}
+	config.Int("xvector_output_dim", n.XVectorSize, 1, limits.Width)
+	config.Ints("tdnn_kernel", n.TDNNKernels, 1, maxConvolutions, 1, maxConvolution)
+	config.Ints("tdnn_dilation", n.TDNNDilations, 1, maxConvolutions, 1, maxConvolution)
+	if len(n.TDNNKernels) != len(n.TDNNDilations) {
+		config.Fail("tdnn_kernel and tdnn_dilation must have one length, got %d and %d", len(n.TDNNKernels), len(n.TDNNDilations))
+	}
 	if n.AddAdapter {
 		config.Fail("add_adapter is set; models with an adapter are not supported")
 	}
@@ -193,6 +214,7 @@ func (f *folder) check(name string) error {
 		// longest run. Otherwise windows could not be formed.
 		config.Int("conv_stride, multiplied,", n.hop(), 1, int64(p.SamplingRate))
 		config.Int("conv_kernel and conv_stride, as samples that one frame sees,", n.receptiveField(), 1, longestRun*int64(p.SamplingRate))
+		config.Int("tdnn_kernel and tdnn_dilation, as samples that an x-vector needs,", n.xvectorSamples(), 1, longestRun*int64(p.SamplingRate))
 	}
 	return config.Err()
 }
@@ -204,33 +226,6 @@ func (f *folder) checkOutput(name string) error {
 	each := int64(f.Preprocessor.SamplingRate) / f.Network.hop()
 	config.Int("the output's width times its frames of a second", limits.Product(each, width), 0, maxOutputs)
 	return config.Err()
-}
-
-func (f *folder) readVocabulary(files modelstore.Folder) error {
-	var ids map[string]int
-	if err := files.ReadIndex("vocab.json", &ids); err != nil {
-		return err
-	}
-	vocabulary := limits.Of(files.Name + "/vocab.json")
-	for token, id := range ids {
-		vocabulary.Text("token "+limits.Quote(token), token, limits.TokenBytes)
-		vocabulary.Int("id of "+limits.Quote(token), int64(id), 0, int64(f.Network.VocabSize)-1)
-		if vocabulary.Err() != nil {
-			return vocabulary.Err()
-		}
-	}
-	f.Tokens = make([]string, f.Network.VocabSize)
-	for i := range f.Tokens {
-		f.Tokens[i] = string(f.Tokenizer.UnkToken)
-	}
-	for token, id := range ids {
-		f.Tokens[id] = token
-	}
-	if _, ok := ids[string(f.Tokenizer.PadToken)]; !ok {
-		return fmt.Errorf("%s/vocab.json: the pad token %s, which is the CTC blank, is missing", files.Name,
-			limits.Quote(string(f.Tokenizer.PadToken)))
-	}
-	return nil
 }
 
 // frames returns the number of output frames for the given number of samples. No
@@ -258,4 +253,22 @@ func (n networkConfig) receptiveField() int64 {
 		field = limits.Sum(limits.Product(field-1, n.ConvStride[i]), n.ConvKernel[i])
 	}
 	return field
+}
+
+// xvectorSamples returns the number of samples that the head for x-vectors needs: the standard
+// deviation of its frames needs two of them.
+func (n networkConfig) xvectorSamples() int64 {
+	frames := int64(2)
+	for i, kernel := range n.TDNNKernels {
+		frames = limits.Sum(frames, limits.Product(kernel-1, n.TDNNDilations[i]))
+	}
+	return limits.Sum(n.receptiveField(), limits.Product(frames-1, n.hop()))
+}
+
+// leastSamples returns the number of samples below which a recording is padded.
+func (f *folder) leastSamples() int64 {
+	if f.Head == headXVector {
+		return f.Network.xvectorSamples()
+	}
+	return f.Network.receptiveField()
 }

@@ -19,18 +19,19 @@ const (
 	headFeatures = "Wav2Vec2Model"
 	headSequence = "Wav2Vec2ForSequenceClassification"
 	headFrames   = "Wav2Vec2ForAudioFrameClassification"
+	headXVector  = "Wav2Vec2ForXVector"
 )
 
 // kin are the names of networks with the same inputs, outputs and heads, as in
-// architectures: HubertForCTC has the head Wav2Vec2ForCTC.
-var kin = []string{"Hubert", "WavLM"}
+// architectures: HubertForCTC has the head Wav2Vec2ForCTC. A name stands before its beginnings.
+var kin = []string{"Wav2Vec2Conformer", "Hubert", "WavLM", "Data2VecAudio", "UniSpeechSat", "UniSpeech", "SEWD", "SEW"}
 
-var heads = []string{headCTC, headFeatures, headSequence, headFrames}
+var heads = []string{headCTC, headFeatures, headSequence, headFrames, headXVector}
 
 // taskHeads has the supported heads of each task.
 var taskHeads = map[string][]string{
 	tasks.Transcribe: {headCTC},
-	tasks.Embed:      {headFeatures},
+	tasks.Embed:      {headFeatures, headXVector},
 	tasks.Classify:   {headSequence, headFrames},
 }
 
@@ -112,6 +113,8 @@ func (f *folder) output() (name string, width int64) {
 	switch f.Head {
 	case headFeatures:
 		return "last_hidden_state", f.Network.HiddenSize
+	case headXVector:
+		return "embeddings", f.Network.XVectorSize
 	case headSequence, headFrames:
 		return logitsOutput, int64(len(f.Labels))
 	default:
@@ -119,10 +122,13 @@ func (f *folder) output() (name string, width int64) {
 	}
 }
 
+// whole reports whether the head has one output for a recording, instead of one for each frame.
+func (f *folder) whole() bool { return f.Head == headSequence || f.Head == headXVector }
+
 // shape returns the shape of the output for a window of the given number of samples.
 func (f *folder) shape(samples int64) []int64 {
 	_, width := f.output()
-	if f.Head == headSequence {
+	if f.whole() {
 		return []int64{1, width}
 	}
 	return []int64{1, f.Network.frames(samples), width}
@@ -133,7 +139,7 @@ func (f *folder) shape(samples int64) []int64 {
 func (f *folder) contract() onnx.Contract {
 	name, width := f.output()
 	output := onnx.TensorSpec{Name: name, Type: onnx.Float32, Or: onnx.Float16, Rank: 3, Dims: []int64{0, 0, width}}
-	if f.Head == headSequence {
+	if f.whole() {
 		output.Rank, output.Dims = 2, []int64{0, width}
 	}
 	return onnx.Contract{

@@ -29,6 +29,8 @@ type torchGolden struct {
 	Clip   string    `json:"clip"`
 	Shape  []int     `json:"shape"`
 	Values []float64 `json:"values"`
+	// Text is what the tokenizer decodes, for a CTC head.
+	Text string `json:"text"`
 }
 
 func readTorch(t *testing.T, name string) torchGolden {

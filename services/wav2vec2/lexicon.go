@@ -13,6 +13,8 @@ import (
 // binary search. It takes no more memory than the words.
 type lexicon struct {
 	words []string
+	// exact is set if words in another case are other words.
+	exact bool
 }
 
 // node is a node of a lexicon: the words from low to high share their first depth
@@ -23,16 +25,26 @@ type node struct {
 
 // newLexicon folds the words' case, so that a list in lower case works with a model
 // that spells in capitals.
-func newLexicon(words []string) *lexicon {
-	l := &lexicon{words: make([]string, 0, len(words))}
+func newLexicon(words []string) *lexicon { return makeLexicon(words, false) }
+
+func makeLexicon(words []string, exact bool) *lexicon {
+	l := &lexicon{words: make([]string, 0, len(words)), exact: exact}
 	for _, word := range words {
-		if word = fold(word); word != "" {
+		if word = l.key(word); word != "" {
 			l.words = append(l.words, word)
 		}
 	}
 	slices.Sort(l.words)
 	l.words = slices.Compact(l.words)
 	return l
+}
+
+// key returns a word, or letters of one, as they are in the lexicon.
+func (l *lexicon) key(word string) string {
+	if l.exact {
+		return word
+	}
+	return fold(word)
 }
 
 // fold returns a word in a case that allows comparison.
@@ -43,7 +55,7 @@ func (l *lexicon) root() node { return node{0, len(l.words), 0} }
 // alive reports whether any word has the node's prefix.
 func (n node) alive() bool { return n.low < n.high }
 
-// walk returns the node for the prefix extended by some folded letters.
+// walk returns the node for the prefix extended by the key of some letters.
 func (l *lexicon) walk(n node, letters string) node {
 	for i := 0; i < len(letters) && n.alive(); i++ {
 		words, at, letter := l.words[n.low:n.high], n.depth, letters[i]
@@ -71,12 +83,13 @@ func compareAt(word string, at int, letter byte) int {
 // ends reports whether the node's prefix is itself a word.
 func (l *lexicon) ends(n node) bool { return n.alive() && len(l.words[n.low]) == n.depth }
 
-// has reports whether a word is in the lexicon, in any case; never if that is nil.
+// has reports whether a word is in the lexicon, in any case unless that is exact; never if it is
+// nil.
 func (l *lexicon) has(word string) bool {
 	if l == nil {
 		return false
 	}
-	_, found := slices.BinarySearch(l.words, fold(word))
+	_, found := slices.BinarySearch(l.words, l.key(word))
 	return found
 }
 

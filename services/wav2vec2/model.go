@@ -32,14 +32,15 @@ type model struct {
 	folder  *folder
 	session *onnx.Session
 	decoder ctcDecoder
-	// words is the model's word list; nil if there is none.
+	// words is the model's word list, lm its language model; nil if there is none.
 	words *lexicon
+	lm    *languageModel
 	// calibration is that of the confidence; nil if there is none.
 	calibration *calibration
 }
 
 // loadModel loads the folder's graph after checking it against the configuration.
-func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionConfig) (*model, services.Bytes, error) {
+func loadModel(ctx context.Context, rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionConfig) (*model, services.Bytes, error) {
 	f, err := readFolder(files)
 	if err != nil {
 		return nil, 0, err
@@ -60,11 +61,24 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if err != nil {
 		return nil, 0, err
 	}
+	lm, lmBytes, err := f.loadLanguageModel(ctx, files)
+	if err != nil {
+		return nil, 0, err
+	}
 	opened, err := rt.OpenSession(graph, f.contract(), session)
 	if err != nil {
 		return nil, 0, err
 	}
-	return &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: words, calibration: calibrated}, bytes, nil
+	m := &model{name: files.Name, folder: f, session: opened, decoder: f.decoder(), words: words, lm: lm, calibration: calibrated}
+	return m, bytes.Plus(lmBytes), nil
+}
+
+// knows reports whether the language model or the word list has a word.
+func (m *model) knows(word string) bool {
+	if m.lm != nil {
+		return m.lm.has(word)
+	}
+	return m.words.has(word)
 }
 
 func (f *folder) decoder() ctcDecoder {
@@ -88,8 +102,8 @@ func (m *model) infer(ctx context.Context, samples []float32) ([]float32, error)
 	if m.folder.Preprocessor.DoNormalize {
 		dsp.Normalize(samples, normalizeEpsilon)
 	}
-	// Windows shorter than one frame are padded after normalisation, like any padding.
-	for int64(len(samples)) < m.folder.Network.receptiveField() {
+	// Windows that are too short are padded after normalisation, like any padding.
+	for int64(len(samples)) < m.folder.leastSamples() {
 		samples = append(samples, m.folder.Preprocessor.PaddingValue)
 	}
 	inputs, err := m.inputs(samples, audible)
@@ -196,7 +210,7 @@ func (m *model) canary(ctx context.Context) error {
 func (f *folder) runBytes(samples int64) services.Bytes {
 	const float = 4
 	n := f.Network
-	samples = max(samples, n.receptiveField())
+	samples = max(samples, f.leastSamples())
 	widest, before := int64(0), samples
 	length := samples
 	for i := range n.ConvDim {

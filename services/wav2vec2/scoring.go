@@ -9,7 +9,7 @@ type scoring struct {
 	*posteriors
 	model *model
 	// hot are the words that the request prefers, and constrained is set if the decoding
-	// prefers the words of a list.
+	// prefers the words of a list without a language model.
 	hot         *lexicon
 	constrained bool
 	// tokens is set if the words get their tokens.
@@ -28,10 +28,10 @@ type judged struct {
 // scoring returns the scoring for the parameters.
 func (m *model) scoring(params tasks.TranscribeParams) *scoring {
 	s := &scoring{
-		posteriors: newPosteriors(&m.decoder), model: m, hot: newLexicon(nil), tokens: wantsScores(params), decoded: -1, sent: -1,
+		posteriors: newPosteriors(m.spelling(params)), model: m, hot: newLexicon(nil), tokens: wantsScores(params), decoded: -1, sent: -1,
 	}
 	if m.searches(params) {
-		s.hot, s.constrained = newLexicon(hotWords(wantedWords(params))), m.words != nil
+		s.hot, s.constrained = newLexicon(hotWords(wantedWords(params))), m.words != nil && m.lm == nil
 	}
 	return s
 }
@@ -111,7 +111,7 @@ func (s *scoring) judge(decoded []tasks.Word, from int) []judged {
 // about returns the evidence about a word.
 func (s *scoring) about(word tasks.Word, from int) evidence {
 	e := s.gather(word, from)
-	if s.model.words.has(word.Text) || s.hot.has(word.Text) {
+	if s.model.knows(word.Text) || s.hot.has(word.Text) {
 		e.listed = 1
 	}
 	if c := s.model.calibration; c != nil && c.has("lead") && len(s.model.words.all()) <= mostRivals {

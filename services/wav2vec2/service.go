@@ -27,8 +27,8 @@ type Service struct {
 func New(cfg Config, catalog *modelstore.Catalog, rt *onnx.Runtime, session onnx.SessionConfig, residency services.Residency) *Service {
 	kind := modelstore.Kind{ModelTypes: modelTypes, Needs: "this needs", Default: cfg.DefaultModel}
 	s := &Service{cfg: cfg, shelf: modelstore.NewShelf(catalog, kind, readFacts)}
-	load := func(_ context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
-		return loadModel(rt, files, session)
+	load := func(ctx context.Context, files modelstore.Folder) (*model, services.Bytes, error) {
+		return loadModel(ctx, rt, files, session)
 	}
 	s.pool = modelstore.NewPool(Name, residency, modelstore.LoadFrom(s.shelf, load))
 	s.Host = modelstore.NewHost(s.pool, s.shelf, func(f facts) error { return f.problem })

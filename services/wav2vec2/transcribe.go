@@ -1,6 +1,7 @@
 package wav2vec2
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -41,10 +42,11 @@ func (w *work) words(ctx context.Context, m *model, sink services.Sink) (service
 	}
 	spoken, confidence := scores.whole(words)
 	if !slices.EqualFunc(words, spoken, func(a, b tasks.Word) bool { return a.Text == b.Text }) {
-		text = m.decoder.text(spoken)
+		text = scores.decoder.text(spoken)
 	}
 	result.Warnings = append(result.Warnings, m.doubts(confidence)...)
-	result.Value = &tasks.Transcription{Text: text, Language: w.transcribe.Language, Words: spoken, DurationSeconds: l.seconds()}
+	language := cmp.Or(w.transcribe.Language, m.folder.Language)
+	result.Value = &tasks.Transcription{Text: text, Language: language, Words: spoken, DurationSeconds: l.seconds()}
 	sink.Progress(1, "done")
 	return result, nil
 }

@@ -26,8 +26,9 @@ func (m *model) warnings(p tasks.TranscribeParams) (list []services.Warning) {
 		ignored("length_penalty", "a CTC model compares texts of the same frames")
 	}
 	if m.searches(p) {
-		list = append(list, m.unspelled("prompt", p.Prompt)...)
-		return append(list, m.unspelled("keywords", strings.Join(p.Keywords, " "))...)
+		tokens := m.spelling(p).tokens
+		list = append(list, unspelled(tokens, "prompt", p.Prompt)...)
+		return append(list, unspelled(tokens, "keywords", strings.Join(p.Keywords, " "))...)
 	}
 	if p.Prompt != "" {
 		ignored("prompt", "decoding is greedy; beam prefers its words")
@@ -51,11 +52,11 @@ func (m *model) doubts(confidence float64) []services.Warning {
 	}}
 }
 
-// unspelled returns a warning about words of a field that no search can find because the
-// model has no token for one of their letters.
-func (m *model) unspelled(field, prompt string) []services.Warning {
+// unspelled returns a warning about words of a field that no search can find because no
+// token has one of their letters.
+func unspelled(tokens []string, field, prompt string) []services.Warning {
 	var words []string
-	unknown := unknownLetter(m.decoder.tokens)
+	unknown := unknownLetter(tokens)
 	for _, word := range hotWords(prompt) {
 		if strings.IndexFunc(fold(word), unknown) >= 0 && len(words) <= maxShownWords {
 			words = append(words, fmt.Sprintf("%.40q", word))

@@ -32,6 +32,12 @@ func (s *Service) Prepare(_ context.Context, task services.Task) (services.Work,
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkFrames(files.Name, f.folder); err != nil {
+		return nil, err
+	}
+	if err := f.checkLanguage(files.Name, r.transcribe.Language); err != nil {
+		return nil, err
+	}
 	reader, closer, err := s.openAudio(task.Audio, r.window, r.reading)
 	if err != nil {
 		return nil, err
