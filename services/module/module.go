@@ -6,6 +6,7 @@ package module
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -123,6 +124,10 @@ type Deps struct {
 	// such as a command that transcribes a file. Collections are created when the
 	// service is built.
 	Records *records.Database
+	// Replace has another version of a loaded model, in the folder dir, take its place, as
+	// orchestrator.Replace does. It calls commit, which moves the folder, unless the version
+	// is not taken. nil, as in a process that serves nobody, takes every version.
+	Replace func(ctx context.Context, model, dir string, gap bool, commit func() error) error
 	// Hub are the settings of the model hub.
 	Hub hub.Settings
 	// Known are public models that can be pulled by name.
