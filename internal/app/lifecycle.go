@@ -60,6 +60,12 @@ func (s *system) addJobs(a *asynchronous) {
 func (s *system) addServing(server lifecycle.Part, settings *config.Live, stopIntake func()) {
 	s.parts.Add("the listener", 0, server)
 	s.parts.Add("the services that readiness asks for", 0, lifecycle.Funcs{OnStart: s.initializeRequired})
+	preloads := &preloads{}
+	s.health.AlsoAsk(preloads.reasons)
+	s.parts.Add("the models that are loaded at the start", 0, lifecycle.Funcs{OnStart: func(ctx context.Context) error {
+		s.preload(ctx, preloads)
+		return nil
+	}})
 	s.parts.Add("the reload of settings", grace, &reloader{settings: settings, log: s.log})
 	s.parts.Add("serving", 0, lifecycle.Funcs{
 		OnStart: func(context.Context) error { s.health.SetPhase(hardening.PhaseServing); return nil },
