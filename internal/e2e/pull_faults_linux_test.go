@@ -92,7 +92,7 @@ func TestAPullToASmallDisk(t *testing.T) {
 	dir := smallDisk(t, 32)
 	out, err := pulls{h, dir}.command(t, "", "someone/large").CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "the model needs 24.00 MiB of disk space and 1.00 GiB stay free for jobs")
+	require.Contains(t, string(out), "the model needs 24.0 MiB of disk space and 1.00 GiB stay free for jobs")
 	require.Zero(t, h.Sent("model.onnx"))
 
 	cmd := runProgram(t, "--listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--config", writeSettings(t,
