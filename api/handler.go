@@ -186,7 +186,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		patternHandlers:  &patterns.Handlers{Store: deps.Patterns},
 		pipelineHandlers: &pipelines.Handlers{Base: base, Pipelines: deps.Pipelines, Runs: jobRoutes},
 		manageHandlers: &manage.Handlers{
-			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Reload: deps.Reload, Views: deps.Views,
+			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Reload: deps.Reload,
+			Views:      deps.Views,
 			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
 			Routes: h.operations.taskRoutes(),
 			Keys:   deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,

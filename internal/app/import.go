@@ -15,9 +15,6 @@ import (
 	"github.com/grym-synth/grym-synth/services/modelstore/hub"
 )
 
-// importServices are the services that load what is imported, by kind of checkpoint.
-var importServices = map[string]string{"audioldm": "audioldm", "gama": "gama"}
-
 // ImportKinds implements cli.ModelTools.
 func (t modelTools) ImportKinds() []string { return importer.Kinds() }
 
@@ -50,7 +47,7 @@ func (t modelTools) Import(ctx context.Context, ask cli.ModelImport, ui cli.Impo
 	if err != nil {
 		return cli.PulledModel{}, err
 	}
-	if err := t.prove(ctx, filepath.Dir(made), importServices[ask.Kind], ask.Name); err != nil {
+	if err := t.prove(ctx, filepath.Dir(made), plan.Service(), ask.Name); err != nil {
 		return cli.PulledModel{}, fmt.Errorf("the exported folder %s cannot be used: %w", made, err)
 	}
 	if manifest, err = hub.Adopt(ctx, dir, ask.Name, made, manifest); err != nil {

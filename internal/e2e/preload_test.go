@@ -17,7 +17,8 @@ func TestModelsAreLoadedAtTheStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	modeltest.CopySpeech(t, dir, "other", func(data []byte) []byte { return data })
-	s := startWith(t, options{dataDir: dir, settings: "services: {wav2vec2: {preload: [other, wav2vec2-tiny]}, clap: {preload: [clap-tiny]}}\n"})
+	settings := "services: {wav2vec2: {preload: [other, wav2vec2-tiny]}, clap: {preload: [clap-tiny]}}\n"
+	s := startWith(t, options{dataDir: dir, settings: settings})
 	_, body := s.get(t, "/v1/resources")
 	for _, id := range []string{"wav2vec2/other", "wav2vec2/wav2vec2-tiny", "clap/clap-tiny"} {
 		require.Contains(t, body, `"id":"`+id+`"`)

@@ -5,6 +5,7 @@ package importer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +13,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/grym-synth/grym-synth/models/export"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/modelstore/hub"
 )
@@ -30,40 +33,55 @@ type Request struct {
 	Python string
 }
 
-// kind is a kind of checkpoint.
+// kind is a kind of checkpoint, as export.Exporters describes it.
 type kind struct {
-	name, script string
-	// sources describe the arguments, of which the first hubbed may be of the hub.
-	sources []string
-	hubbed  int
-	// precisions that the exporter has, the default first.
-	precisions []string
-	// files reports whether a file of a repository is needed.
-	files func(name string, all []string) bool
-	args  func(sources []string, out, precision string) []string
+	Kind, Service, Script          string
+	Sources, Precisions, Arguments []string
+	// Root are the files that are needed beside the folders; * is all of them.
+	Root, Folders []string
 }
 
-var kinds = []kind{
-	{
-		name: "audioldm", script: "audioldm.py", sources: []string{"CHECKPOINT"}, hubbed: 1, precisions: []string{"fp32"}, files: audioldmFile,
-		args: func(sources []string, out, _ string) []string { return []string{"--no-compare", sources[0], out} },
-	},
-	{
-		name: "gama", script: "gama.py", sources: []string{"BASE", "TRAINED"}, hubbed: 1, precisions: []string{"q8", "fp16", "fp32"},
-		files: func(name string, all []string) bool { return isTable(name) || isWeights(name, all) },
-		args: func(sources []string, out, precision string) []string {
-			return []string{"--no-check", "--dtype", precision, sources[0], sources[1], out}
-		},
-	},
-}
+// kinds are those that can be imported.
+var kinds = sync.OnceValue(func() (list []kind) {
+	if err := json.Unmarshal(export.Exporters, &list); err != nil {
+		panic(err) // it is part of the program
+	}
+	return list
+})
 
 // Kinds returns the names of the kinds of checkpoint.
 func Kinds() []string {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = k.name
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.Kind)
 	}
 	return names
+}
+
+// needs reports whether the exporter reads a file of a repository.
+func (k kind) needs(name string, all []string) bool {
+	folder, _, nested := strings.Cut(name, "/")
+	if !nested && slices.Contains(k.Root, name) {
+		return true
+	}
+	if nested && !slices.Contains(k.Folders, folder) || !nested && !slices.Contains(k.Root, "*") {
+		return false
+	}
+	return isTable(name) || isWeights(name, all)
+}
+
+// arguments returns those of the script.
+func (k kind) arguments(sources []string, out, precision string) []string {
+	pairs := []string{"{out}", out, "{precision}", precision}
+	for i, source := range sources {
+		pairs = append(pairs, fmt.Sprintf("{%d}", i), source)
+	}
+	fill := strings.NewReplacer(pairs...)
+	list := make([]string, len(k.Arguments))
+	for i, argument := range k.Arguments {
+		list[i] = fill.Replace(argument)
+	}
+	return list
 }
 
 // isTable reports whether a file has settings or a vocabulary.
@@ -85,16 +103,6 @@ func isWeights(name string, all []string) bool {
 	})
 }
 
-// audioldmFile reports whether the exporter reads a file of a repository.
-func audioldmFile(name string, all []string) bool {
-	folder, _, nested := strings.Cut(name, "/")
-	if !nested {
-		return name == "model_index.json"
-	}
-	return slices.Contains([]string{"scheduler", "tokenizer", "text_encoder", "unet", "vae", "vocoder"}, folder) &&
-		(isTable(name) || isWeights(name, all))
-}
-
 // Plan is what an import does.
 type Plan struct {
 	request Request
@@ -113,22 +121,23 @@ type Plan struct {
 // Prepare checks a request, looks for Python and asks the hub for the sizes of what is
 // downloaded. environment is the folder of the Python environment, work that of files.
 func Prepare(ctx context.Context, request Request, client *hub.Client, environment, work string) (*Plan, error) {
-	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == request.Kind })
+	i := slices.IndexFunc(kinds(), func(k kind) bool { return k.Kind == request.Kind })
 	if i < 0 {
 		return nil, services.Invalidf("kind", "%.40q is unknown; available: %s", request.Kind, strings.Join(Kinds(), ", "))
 	}
-	p := &Plan{request: request, kind: kinds[i], client: client, environment: environment, work: work, remote: make(map[int]hub.Snapshot)}
-	if len(request.Sources) != len(p.kind.sources) {
-		return nil, services.Invalidf("sources", "must be %s, got %d arguments", strings.Join(p.kind.sources, " "), len(request.Sources))
+	p := &Plan{request: request, kind: kinds()[i], client: client, environment: environment, work: work}
+	p.remote = make(map[int]hub.Snapshot)
+	if len(request.Sources) != len(p.kind.Sources) {
+		return nil, services.Invalidf("sources", "must be %s, got %d arguments", strings.Join(p.kind.Sources, " "), len(request.Sources))
 	}
 	if !services.IsModelName(request.Name) {
 		return nil, services.Invalidf("name", "%.200q cannot be the name of a model", request.Name)
 	}
 	if p.request.Precision == "" {
-		p.request.Precision = p.kind.precisions[0]
+		p.request.Precision = p.kind.Precisions[0]
 	}
-	if !slices.Contains(p.kind.precisions, p.request.Precision) {
-		return nil, services.Invalidf("precision", "must be %s, got %.40q", strings.Join(p.kind.precisions, " or "), request.Precision)
+	if !slices.Contains(p.kind.Precisions, p.request.Precision) {
+		return nil, services.Invalidf("precision", "must be %s, got %.40q", strings.Join(p.kind.Precisions, " or "), request.Precision)
 	}
 	for i, source := range request.Sources {
 		if err := p.find(ctx, i, source); err != nil {
@@ -157,8 +166,8 @@ func (p *Plan) find(ctx context.Context, i int, source string) error {
 		return err
 	}
 	repo, revision, _ := strings.Cut(source, "@")
-	if i >= p.kind.hubbed || strings.Count(repo, "/") != 1 || strings.HasPrefix(repo, ".") || strings.HasPrefix(repo, "/") {
-		return services.Invalidf(strings.ToLower(p.kind.sources[i]), "%.200s does not exist", source)
+	if i > 0 || strings.Count(repo, "/") != 1 || strings.HasPrefix(repo, ".") || strings.HasPrefix(repo, "/") {
+		return services.Invalidf(strings.ToLower(p.kind.Sources[i]), "%.200s does not exist", source)
 	}
 	if revision == "" {
 		revision = "main"
@@ -171,13 +180,16 @@ func (p *Plan) find(ctx context.Context, i int, source string) error {
 	for i, file := range s.Files {
 		names[i] = file.Path
 	}
-	s.Files = slices.DeleteFunc(s.Files, func(file hub.File) bool { return !p.kind.files(file.Path, names) })
+	s.Files = slices.DeleteFunc(s.Files, func(file hub.File) bool { return !p.kind.needs(file.Path, names) })
 	if len(s.Files) == 0 {
-		return services.Invalidf("source", "%s has no checkpoint of the kind %s", repo, p.kind.name)
+		return services.Invalidf("source", "%s has no checkpoint of the kind %s", repo, p.kind.Kind)
 	}
 	p.remote[i] = s
 	return nil
 }
+
+// Service returns the name of the service that loads the model.
+func (p *Plan) Service() string { return p.kind.Service }
 
 // Fetches reports whether anything is downloaded.
 func (p *Plan) Fetches() bool { return len(p.missing) > 0 || len(p.remote) > 0 }
@@ -205,7 +217,8 @@ func (p *Plan) String() string {
 		if license == "" {
 			license = "not stated"
 		}
-		fmt.Fprintf(&text, "download %d files of %s, %s, revision %s, licence: %s\n", len(s.Files), services.Bytes(bytes), s.Repo, s.Commit, license)
+		fmt.Fprintf(&text, "download %d files of %s, %s, revision %s, licence: %s\n",
+			len(s.Files), services.Bytes(bytes), s.Repo, s.Commit, license)
 	}
 	fmt.Fprintf(&text, "export the graphs, and install the folder as model %s in %s\n", p.request.Name, p.request.Precision)
 	return text.String()

@@ -40,6 +40,7 @@ func TestWrongImportsAreExplained(t *testing.T) {
 	h.Add("someone/other", "a", map[string]string{"config.json": "{}"})
 	client := hub.NewClient(hub.Settings{Endpoint: h.URL})
 	t.Cleanup(client.Close)
+	noVenv := fake(t, "3.11 True False\\ntorch onnx\\n")
 	good := Request{Kind: "audioldm", Sources: []string{checkpoint(t)}, Name: "mine", Python: fake(t, "3.11 True True\\n\\n")}
 	for says, change := range map[string]func(*Request){
 		`kind "whisper" is unknown; available: audioldm, gama`:             func(r *Request) { r.Kind = "whisper" },
@@ -51,7 +52,7 @@ func TestWrongImportsAreExplained(t *testing.T) {
 		"source someone/other has no checkpoint of the kind audioldm":      func(r *Request) { r.Sources = []string{"someone/other"} },
 		"absent-python was not found: an import needs Python 3.9 or later": func(r *Request) { r.Python = "absent-python" },
 		"is Python 3.6; an import needs 3.9 or later":                      func(r *Request) { r.Python = fake(t, "3.6 False True\\n\\n") },
-		"lacks torch, onnx, and no environment can be made with it":        func(r *Request) { r.Python = fake(t, "3.11 True False\\ntorch onnx\\n") },
+		"lacks torch, onnx, and no environment can be made with it":        func(r *Request) { r.Python = noVenv },
 		"is not an interpreter of Python":                                  func(r *Request) { r.Python = fake(t, "hello") },
 		"does not run: ":                                                   func(r *Request) { r.Python = "/bin/false" },
 	} {
@@ -69,15 +70,18 @@ func TestWhatWillBeFetchedIsSaid(t *testing.T) {
 	t.Parallel()
 	h := hubtest.New(t)
 	h.Add("someone/ldm", "a", map[string]string{
-		"model_index.json": "{}", "README.md": "no", "unet/config.json": "{}", "unet/diffusion_pytorch_model.safetensors": strings.Repeat("x", 3<<20),
-		"unet/diffusion_pytorch_model.bin": "the same", "unet/diffusion_pytorch_model.fp16.safetensors": "the same", "vae/weights.bin": "w",
+		"model_index.json": "{}", "README.md": "no", "unet/config.json": "{}",
+		"unet/diffusion_pytorch_model.safetensors": strings.Repeat("x", 3<<20),
+		"unet/diffusion_pytorch_model.bin":         "the same", "unet/diffusion_pytorch_model.fp16.safetensors": "the same",
+		"vae/weights.bin":               "w",
 		"feature_extractor/config.json": "no", "tokenizer/merges.txt": "x",
 	})
 	client := hub.NewClient(hub.Settings{Endpoint: h.URL})
 	t.Cleanup(client.Close)
 	environment, work := filepath.Join(t.TempDir(), "python"), filepath.Join(t.TempDir(), "work")
 	python := fake(t, "3.11 True True\\ntorch onnx\\n")
-	plan, err := Prepare(t.Context(), Request{Kind: "audioldm", Sources: []string{"someone/ldm"}, Name: "mine", Python: python}, client, environment, work)
+	request := Request{Kind: "audioldm", Sources: []string{"someone/ldm"}, Name: "mine", Python: python}
+	plan, err := Prepare(t.Context(), request, client, environment, work)
 	require.NoError(t, err)
 	require.True(t, plan.Fetches())
 	require.Contains(t, plan.String(), "make a Python environment in "+environment+" with "+python)
@@ -132,7 +136,8 @@ func TestThePackagesAreFound(t *testing.T) {
 	p, err := askPython(context.Background(), path)
 	require.NoError(t, err)
 	for _, name := range packages {
-		has := exec.CommandContext(t.Context(), path, "-c", "import importlib.util as u, sys; sys.exit(u.find_spec('"+name+"') is None)").Run() == nil
+		script := "import importlib.util as u, sys; sys.exit(u.find_spec('" + name + "') is None)"
+		has := exec.CommandContext(t.Context(), path, "-c", script).Run() == nil
 		require.Equal(t, !has, strings.Contains(" "+strings.Join(p.missing, " ")+" ", " "+name+" "), name)
 	}
 }

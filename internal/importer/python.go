@@ -51,7 +51,8 @@ func findPython(ctx context.Context, path, environment string) (python, error) {
 	found, err := exec.LookPath(path)
 	if err != nil {
 		return python{}, services.Faultf(services.KindUnavailable,
-			"%s was not found: an import needs Python %s or later with venv (Debian: apt install python3-venv), in the path or named with --python",
+			"%s was not found: an import needs Python %s or later with venv (Debian: apt install python3-venv), in the path "+
+				"or named with --python",
 			path, leastPython)
 	}
 	return askPython(ctx, found)
@@ -67,11 +68,12 @@ func isFile(name string) bool {
 
 // askPython runs an interpreter to learn what it has.
 func askPython(ctx context.Context, path string) (python, error) {
-	cmd := exec.CommandContext(ctx, path, "-c", probe, strings.Join(packages, " "), leastPython) //nolint:gosec // the operator's own interpreter
+	cmd := exec.CommandContext(ctx, path, "-c", probe, strings.Join(packages, " "), leastPython) //nolint:gosec // the operator's
 	var said, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &complaint
 	if err := cmd.Run(); err != nil {
-		return python{}, services.Faultf(services.KindUnavailable, "%s does not run: %v: %.500s", path, err, strings.TrimSpace(complaint.String()))
+		return python{}, services.Faultf(services.KindUnavailable, "%s does not run: %v: %.500s", path, err,
+			strings.TrimSpace(complaint.String()))
 	}
 	first, second, _ := strings.Cut(said.String(), "\n")
 	facts := strings.Fields(first)
@@ -84,7 +86,8 @@ func askPython(ctx context.Context, path string) (python, error) {
 		return python{}, services.Faultf(services.KindUnavailable, "%s is Python %s; an import needs %s or later", path, facts[0], leastPython)
 	case len(p.missing) > 0 && facts[2] != "True":
 		return python{}, services.Faultf(services.KindUnavailable,
-			"%s lacks %s, and no environment can be made with it: install its modules venv and ensurepip (Debian: apt install python3-venv)",
+			"%s lacks %s, and no environment can be made with it: install its modules venv and ensurepip "+
+				"(Debian: apt install python3-venv)",
 			path, strings.Join(p.missing, ", "))
 	}
 	return p, nil
@@ -125,7 +128,7 @@ func run(ctx context.Context, log io.Writer, dir, program string, args ...string
 	last := &tail{}
 	cmd.Dir, cmd.Stdout = dir, io.MultiWriter(log, last)
 	cmd.Stderr = cmd.Stdout
-	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(cmd.Environ(), "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1")
 	err := cmd.Run()
 	if err == nil {
 		return nil

@@ -15,14 +15,16 @@ import (
 // Run does what the plan says, but for the installation: it returns the folder that the
 // exporter has made, with the beginning of its manifest. The output of pip and of the exporter
 // goes to log; report is called while files are downloaded.
-func (p *Plan) Run(ctx context.Context, log io.Writer, report func(file string, done, total int64)) (dir string, m hub.Manifest, err error) {
+func (p *Plan) Run(
+	ctx context.Context, log io.Writer, report func(file string, done, total int64),
+) (dir string, m hub.Manifest, err error) {
 	if err := os.MkdirAll(p.work, 0o755); err != nil { //nolint:gosec // models are not secret
 		return "", m, err
 	}
 	if err := p.makeEnvironment(ctx, log); err != nil {
 		return "", m, err
 	}
-	m = hub.Manifest{Schema: 1, Source: filepath.Base(p.request.Sources[0]), Requested: "import " + p.kind.name, Precision: p.request.Precision}
+	m = hub.Manifest{Source: filepath.Base(p.request.Sources[0]), Requested: "import " + p.kind.Kind, Precision: p.request.Precision}
 	sources := make([]string, len(p.request.Sources))
 	for i, source := range p.request.Sources {
 		s, remote := p.remote[i]
@@ -46,7 +48,7 @@ func (p *Plan) Run(ctx context.Context, log io.Writer, report func(file string, 
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // models are not secret
 		return "", m, err
 	}
-	args := append([]string{filepath.Join(scripts, p.kind.script)}, p.kind.args(sources, dir, p.request.Precision)...)
+	args := append([]string{filepath.Join(scripts, p.kind.Script)}, p.kind.arguments(sources, dir, p.request.Precision)...)
 	if err := run(ctx, log, scripts, p.python.path, args...); err != nil {
 		return "", m, fmt.Errorf("export the graphs: %w", err)
 	}

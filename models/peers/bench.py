@@ -233,6 +233,7 @@ def compare(a, started):
                 peer = started[(i + turn) % len(started)]
                 before = cpu(peer.process.pid)
                 times, took = peer.measure(clients, a.seconds)
+                print("%s, %d clients: %.2f requests/s" % (peer.name, clients, len(times) / took), file=sys.stderr)
                 figures.setdefault((peer.name, clients), []).append({
                     "rate": len(times) / took, "p50": percentile(times, .5), "p95": percentile(times, .95), "peak": peak(peer.process.pid),
                     "cpu": (cpu(peer.process.pid) - before) / len(times) / a.audio,

@@ -48,10 +48,12 @@ type conversation struct {
 
 	// The following fields are guarded by contexts.mu. State in memory is only modified
 	// by the holder of busy.
-	stored   services.StoredContext
-	record   record
-	sound    *encoded
-	saved    *snapshot
+	stored services.StoredContext
+	record record
+	sound  *encoded
+	saved  *snapshot
+	// version is that of the model which sound and saved are from.
+	version  string
 	resident services.Resident
 }
 

@@ -46,6 +46,9 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 	c := a.service.contexts
 	a.context = one.id
 	c.mu.Lock()
+	if one.version != a.model.version {
+		c.drop(one) // another version of the model has another state
+	}
 	sound, saved, record, stored := one.sound, one.saved.retain(), one.record, one.stored
 	c.mu.Unlock()
 	defer saved.release()
@@ -83,7 +86,7 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 		}
 		return err
 	}
-	c.keep(ctx, one, sound, r.saved)
+	c.keep(ctx, one, sound, r.saved, a.model.version)
 	return nil
 }
 
@@ -135,9 +138,9 @@ func (a *asking) encodeWhole(ctx context.Context, source services.AudioSource) (
 	return rows, err
 }
 
-// keep holds the state for the next question in memory and reserves it with the budget.
-// The caller holds busy.
-func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, saved *snapshot) {
+// keep holds the state of a version of the model for the next question in memory and reserves
+// it with the budget. The caller holds busy.
+func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, saved *snapshot, version string) {
 	c.mu.Lock()
 	c.drop(one)
 	if c.all[one.id] != one {
@@ -145,7 +148,7 @@ func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, 
 		saved.release() // deleted in the meantime
 		return
 	}
-	one.sound, one.saved = sound, saved
+	one.sound, one.saved, one.version = sound, saved, version
 	size := one.size()
 	c.mu.Unlock()
 	resident := c.residency.Hold(ctx, Name, "conversation/"+one.id, size, func(context.Context) error {
