@@ -105,6 +105,7 @@ func TestAVersionTakesThePlaceOfAnother(t *testing.T) {
 	_, done := use(t, h, staged.Name())
 	done()
 	require.Equal(t, services.Bytes(14), residency.held)
+	require.Equal(t, "mine", residency.name, "the memory is booked for the model")
 	require.Equal(t, services.KindBusy, services.KindOf(h.UnloadModel(ended(t), "mine")), "the old one stays meanwhile")
 
 	swapped := make(chan error, 1)
@@ -227,6 +228,11 @@ func TestAModelThatIsNotLoadedStaysSo(t *testing.T) {
 			defer done()
 			loaded <- m.said
 		})
+		require.Eventually(t, func() bool {
+			h.pool.mu.Lock()
+			defer h.pool.mu.Unlock()
+			return h.pool.models["mine"].users == 2
+		}, 10*time.Second, time.Millisecond, "it waits")
 		return exchangeFolders(mine, next)
 	}))
 	require.Equal(t, "new", <-loaded, "it waits for the move")
@@ -234,6 +240,14 @@ func TestAModelThatIsNotLoadedStaysSo(t *testing.T) {
 	require.NoError(t, staged.Close(nil))
 	require.NoError(t, h.UnloadModel(t.Context(), "mine"))
 	require.Zero(t, residency.held)
+
+	staged, err = h.StageModel(t.Context(), "mine", "", false)
+	require.NoError(t, err)
+	_, done = use(t, h, staged.Name())
+	done()
+	require.NoError(t, staged.Replace(t.Context(), func() error { return nil }))
+	require.NoError(t, staged.Close(nil))
+	require.Zero(t, residency.held, "nobody has asked for it")
 }
 
 // TestAPullByAnotherProcessIsFound writes the file that a pull writes.
