@@ -201,11 +201,15 @@ def peers(a, scratch, audio):
         ("fastify, transformers.js", lambda name: Server(name, ["node", os.path.join(HERE, "fastify.mjs"), folder, str(CORES)], audio)),
         ("FastAPI, onnxruntime", lambda name: Server(name, [python, os.path.join(HERE, "fastapi_server.py"), folder, str(CORES)], audio)),
     ]
+    wanted.append(("FastAPI, sherpa-onnx", lambda name: Server(
+        name, [python, os.path.join(HERE, "fastapi_server.py"), folder, str(CORES), "sherpa"], audio)))
     for workers, threads in sorted({(1, CORES), (CORES, 1), (max(1, CORES // 2), 2)}):
         wanted.append(("onnxruntime, %d x %d threads" % (workers, threads), lambda name, w=workers, t=threads: Direct(
             name, [python, os.path.join(HERE, "direct.py"), folder, clip, str(w), str(t)])))
     started = []
     for name, start in wanted:
+        if a.only and name not in a.only:
+            continue
         try:
             started.append(start(name))
         except (OSError, RuntimeError) as e:
@@ -274,6 +278,7 @@ def main():
     p.add_argument("--clients", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4, 16])
     p.add_argument("--audio", type=int, default=10, help="seconds of the recording")
     p.add_argument("--python", default=sys.executable)
+    p.add_argument("--only", type=lambda text: text.split(";"), help="names of rows, separated by semicolons")
     a = p.parse_args()
     scratch, started = tempfile.mkdtemp(prefix="peers-"), []
     try:
