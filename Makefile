@@ -16,12 +16,11 @@ PACKAGES ?= resources hardening hardening/performance internal/access internal/c
   orchestrator/pipelines orchestrator/batches orchestrator/library orchestrator/conversations services/modelstore api
 SEED     ?= 1
 MINUTES  ?= 3
-SINCE    ?=
 
 export CGO_ENABLED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build lib test console-test fuzz bench bench-audio lint generate parity soak mutate clean train-wav2vec2 train-audioldm train-gama train-clap
+.PHONY: help run build lib test console-test fuzz bench bench-audio bench-peers lint generate parity soak mutate clean train-wav2vec2 train-audioldm train-gama train-clap
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,8 +65,19 @@ bench: $(LIBRARY) $(DECODERS) ## run all benchmarks
 bench-audio: $(FETCHED) ## compare the processor time of analysis and edits of an hour with sox, ffmpeg and aubio (requires them)
 	$(GO) test ./internal/e2e -run '^$$' -bench LongAudio -benchtime 1x -v -timeout 60m
 
-mutate: $(FETCHED) ## plant faults into PACKAGES, for MINUTES each, or only into lines changed SINCE a revision, and print how many their tests detect
-	$(GO) run ./internal/mutate -packages "$(PACKAGES)" -seed $(SEED) -time $(MINUTES)m -since "$(SINCE)" -survivors bin/survivors.txt
+mutate: $(FETCHED) ## plant faults into PACKAGES, for MINUTES each, and print the share that their tests detect (docs/testing.md)
+	$(GO) run ./internal/mutate -packages "$(PACKAGES)" -seed $(SEED) -time $(MINUTES)m -survivors bin/survivors.txt
+
+PEERS ?= /tmp/grym-synth-peers
+
+bench-peers: build ## compare the server with servers of others and onnxruntime at wav2vec2-base's shape (requires npm and python3; PEERS= keeps what is made, ARGS= are options of models/peers/bench.py)
+	cd models/peers && npm ci --ignore-scripts --no-audit --no-fund
+	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install -q -r models/peers/requirements.txt
+	@test -f $(PEERS)/base/model.onnx || \
+	  { python3 -c 'import torch, onnx' 2>/dev/null && python3 models/export/wav2vec2_random.py $(PEERS)/base; } || \
+	  { echo "python3 has no torch and onnx: put a wav2vec2 folder into $(PEERS)/base"; exit 1; }
+	python3 models/peers/bench.py bin/grym-synth $(PEERS)/base --python $(PEERS)/venv/bin/python $(ARGS)
 
 lint: ## run golangci-lint at the pinned version
 	$(GO) run $(LINT) run ./...
@@ -96,16 +106,12 @@ parity: build console-test ## compare the audio decoders with ffmpeg, the analys
 	  GOLDEN=$$dir/clap-tiny.json node clap.mjs ../../bin/grym-synth ../clap-tiny $$dir/unfused $$dir/fused $$dir/whole $$dir/ast; \
 	  status=$$?; rm -rf "$$dir"; exit $$status; \
 	else echo "python3 has no torch, onnx, onnxruntime and transformers: skipping random CLAP and AST folders"; fi
-	@if python3 -c 'import torch, onnx, transformers, tokenizers' 2>/dev/null; then \
-	  cd models/parity && dir=$$(mktemp -d) && python3 ../export/kin_random.py $$dir/kin && python3 ../export/listener_random.py $$dir/listeners && \
-	  python3 folders.py ../../bin/grym-synth $$dir/kin $$dir/listeners; \
-	  status=$$?; rm -rf "$$dir"; exit $$status; \
-	else python3 models/parity/folders.py bin/grym-synth services/wav2vec2/testdata/kin services/gama/testdata/listeners; fi
 
 soak: build ## run the long tests: faults, broken models, a small cgroup (as root) and a ramp under load, leases, shares of the cores, fuzzing for 10 minutes per target, all tests 20 times, the models on new clips
 	$(GO) test ./internal/app -run UnderLoad -faults 60s -v -timeout 30m
 	$(GO) test ./internal/e2e -run BrokenModel -broken 60s -v -timeout 10m
 	$(GO) test ./internal/e2e -run SmallControlGroup -cgroup 5m -v -timeout 60m
+	$(GO) test ./internal/e2e -run PullOfALargeModel -pull 2048 -v -timeout 30m
 	$(GO) test ./internal/e2e -run ARampOnTheRealServer -ramp 6m -v -timeout 30m
 	$(GO) test ./internal/e2e -run LeasesFit -leases 200 -v -timeout 30m
 	$(GO) test ./internal/e2e -run Isolation -isolation 5 -v -timeout 30m

@@ -43,6 +43,9 @@ type Dependencies struct {
 	Models web.Models
 	// Restart restarts a service, or one model of it if model is not empty.
 	Restart func(ctx context.Context, service, model string) error
+	// Reload has the changed files of a model take the place of those that it was loaded from,
+	// if gap is set after these have been unloaded.
+	Reload func(ctx context.Context, service, model string, gap bool) error
 	// Views returns the state of the server.
 	Views manage.Views
 	// RemoveModel removes a model from the models folder.
@@ -183,7 +186,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		patternHandlers:  &patterns.Handlers{Store: deps.Patterns},
 		pipelineHandlers: &pipelines.Handlers{Base: base, Pipelines: deps.Pipelines, Runs: jobRoutes},
 		manageHandlers: &manage.Handlers{
-			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Views: deps.Views,
+			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Reload: deps.Reload,
+			Views:      deps.Views,
 			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
 			Routes: h.operations.taskRoutes(),
 			Keys:   deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,

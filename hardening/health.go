@@ -51,8 +51,8 @@ type ModelHealth struct {
 // Health is the view behind the probes. Safe for concurrent use.
 type Health struct {
 	list func() []ServiceHealth
-	// more are further reasons why the process is not ready; may be nil.
-	more func() []string
+	// more return further reasons why the process is not ready.
+	more []func() []string
 
 	mu       sync.Mutex
 	required []string
@@ -68,7 +68,7 @@ func NewHealth(required []string, list func() []ServiceHealth) *Health {
 
 // AlsoAsk adds reasons why the process is not ready. It is called before the first report;
 // more must not wait.
-func (h *Health) AlsoAsk(more func() []string) { h.more = more }
+func (h *Health) AlsoAsk(more func() []string) { h.more = append(h.more, more) }
 
 // SetPhase sets the phase of the process.
 func (h *Health) SetPhase(phase Phase) {
@@ -102,8 +102,8 @@ func (h *Health) Report() Report {
 	if r.Phase != PhaseServing {
 		r.Reasons = append(r.Reasons, "the server is "+string(r.Phase))
 	}
-	if h.more != nil {
-		r.Reasons = append(r.Reasons, h.more()...)
+	for _, more := range h.more {
+		r.Reasons = append(r.Reasons, more()...)
 	}
 	for _, name := range required {
 		i := slices.IndexFunc(r.Services, func(s ServiceHealth) bool { return s.Name == name })

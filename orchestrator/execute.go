@@ -136,6 +136,11 @@ func (o *Orchestrator) run(ctx context.Context, task services.Task, v *visit) (s
 	if _, coordinates := work.(services.Coordinator); coordinates {
 		return o.coordinate(ctx, task, work, v)
 	}
+	passed, err := entry.gates.enter(ctx, task.Model)
+	if err != nil {
+		return services.TaskResult{}, err
+	}
+	defer passed()
 	lease, bytes, err := o.lease(ctx, task, unit, work)
 	if err != nil {
 		return services.TaskResult{}, err

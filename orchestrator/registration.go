@@ -25,6 +25,8 @@ type Registration struct {
 	log     *slog.Logger
 	observe func(services.Transition)
 	keeper  Keeper // if nil, models have no units
+	// gates stop the tasks of models that are replaced with a gap.
+	gates gates
 	// drains and ledger are the registry's.
 	drains *drains
 	ledger *ledger

@@ -1,6 +1,10 @@
 package resources
 
-import "github.com/grym-synth/grym-synth/services"
+import (
+	"strings"
+
+	"github.com/grym-synth/grym-synth/services"
+)
 
 // arena is the memory that the runs of one model work in. ONNX Runtime keeps
 // what its largest run needed until the model is unloaded, and the next run works
@@ -38,6 +42,26 @@ func (a *account) arena(model string) *arena {
 		a.arenas[model] = ar
 	}
 	return ar
+}
+
+// besideMark is the end of the name of the arena of a version that is loaded beside
+// another one. No model has such a name.
+const besideMark = "@next"
+
+// beside returns the arena of a version of the model that is loaded beside the one in use.
+// It ends with the last lease in it.
+func (a *account) beside(model string) *arena { return a.arena(model + besideMark) }
+
+// isBeside reports whether the arena is one of beside.
+func (r *arena) isBeside() bool { return strings.HasSuffix(r.model, besideMark) }
+
+// endBeside forgets the lease's arena if it is one of beside without another lease. The
+// caller holds mu.
+func (l *Lease) endBeside() {
+	if l.arena.active == 0 && l.arena.isBeside() {
+		delete(l.account.arenas, l.arena.model)
+		delete(l.flow.first, l.arena)
+	}
 }
 
 // held returns the bytes of the budget that the arena uses.

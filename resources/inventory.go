@@ -115,6 +115,9 @@ func (m *Manager) Usage() Usage {
 		for model, ar := range a.arenas {
 			s.Leased += ar.active
 			s.Retained += ar.held() - ar.active
+			if ar.isBeside() {
+				continue
+			}
 			s.Models = append(s.Models, ModelUsage{Name: model, Predicted: ar.predicted, Observed: ar.observed, Correction: ar.corrected()})
 		}
 		slices.SortFunc(s.Models, func(a, b ModelUsage) int { return strings.Compare(a.Name, b.Name) })

@@ -115,6 +115,7 @@ func (l *Lease) giveBack() {
 		l.stranger = false
 	}
 	l.bytes = 0
+	l.endBeside()
 }
 
 // move transfers bytes of the lease to a model that its task has loaded. The caller

@@ -208,11 +208,15 @@ func (m *Manager) enqueue(claim services.Claim, now time.Time) (*waiter, error) 
 		return nil, services.Faultf(services.KindUnavailable, "the server is shutting down")
 	}
 	account.demand.arrived++
-	ar := account.arena(claim.Model)
+	ar, there := account.arena(claim.Model), services.Bytes(0)
+	if claim.Beside {
+		there = ar.weights + ar.held()
+		ar = account.beside(claim.Model)
+	}
 	runs := ar.predictor(claim.Task).reserve(claim.Plan.Runs, claim.Plan.Sizes)
 	bytes := min(max(claim.Bytes-claim.Plan.Runs, 0)+runs, mostBytes)
 	// A model that is loaded is not unloaded for its own task.
-	need := bytes + ar.weights
+	need := bytes + ar.weights + there
 	if m.cfg.Enabled && need > min(m.budget.Bytes, account.limit.MaxMemory) {
 		m.refuse(account, RefusedTooLarge)
 		return nil, m.tooLarge(account, need)

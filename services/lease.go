@@ -14,6 +14,9 @@ type Claim struct {
 	Task string
 	// Bytes that the task needs at its peak.
 	Bytes Bytes
+	// Beside reports whether the task loads another version of the model beside the one
+	// that is loaded, so that it can use none of the memory that runs of the model share.
+	Beside bool
 	// Plan is what is known of the memory of its run; the zero value if nothing is.
 	Plan     Plan
 	Priority Priority

@@ -61,6 +61,35 @@ type ModelHost interface {
 	UnloadModel(ctx context.Context, name string) error
 }
 
+// ModelReplacer is implemented by services that can load another version of a model beside
+// the one that is loaded, and exchange them while tasks run.
+type ModelReplacer interface {
+	// StageModel makes another version of a model available to tasks, under a name that no
+	// request can have. dir is its folder, or empty for the model's own folder as it is now.
+	// With a gap the loaded version is unloaded first, once it is unused; otherwise it stays
+	// loaded until it is replaced. The staged version must be closed.
+	StageModel(ctx context.Context, model, dir string, gap bool) (StagedModel, error)
+	// Outdated returns the loaded models whose folder has been pulled anew, and which have
+	// not been tried since.
+	Outdated() []string
+}
+
+// StagedModel is a version of a model that is tried. It is not safe for concurrent use.
+type StagedModel interface {
+	// Name is that of the version for tasks.
+	Name() string
+	// Loaded reports whether the old version was loaded when this one was staged.
+	Loaded() bool
+	// Replace calls commit, which moves the version's folder to the model's place, and has
+	// later tasks run on the version. Tasks at work end on the old version, which is unloaded
+	// after the last of them; Replace waits for that until ctx ends. If commit fails, the old
+	// version stays.
+	Replace(ctx context.Context, commit func() error) error
+	// Close removes the version if it has not replaced the old one, and records why if
+	// failed is not nil.
+	Close(failed error) error
+}
+
 // ModelFinder is implemented by services that can look up one model faster than by
 // listing all of them.
 type ModelFinder interface {

@@ -106,6 +106,10 @@ type ModelStatus struct {
 	Created time.Time
 	// Problem describes why the model cannot be used; empty if it can.
 	Problem string
+	// Changed reports whether the model's files differ from those that it was loaded from,
+	// and ReloadProblem why the latest version of them was not taken; empty if none failed.
+	Changed       bool
+	ReloadProblem string
 	// Breaker is the state of the model's circuit breaker, and Health that of its tasks;
 	// both are empty if the model has not been used.
 	Breaker string

@@ -3078,6 +3078,7 @@ func (e ChangeBreakerParamsAction) Valid() bool {
 // Defines values for ChangeServiceParamsAction.
 const (
 	ChangeServiceParamsActionLoad    ChangeServiceParamsAction = "load"
+	ChangeServiceParamsActionReload  ChangeServiceParamsAction = "reload"
 	ChangeServiceParamsActionRestart ChangeServiceParamsAction = "restart"
 	ChangeServiceParamsActionUnload  ChangeServiceParamsAction = "unload"
 )
@@ -3086,6 +3087,8 @@ const (
 func (e ChangeServiceParamsAction) Valid() bool {
 	switch e {
 	case ChangeServiceParamsActionLoad:
+		return true
+	case ChangeServiceParamsActionReload:
 		return true
 	case ChangeServiceParamsActionRestart:
 		return true
@@ -4946,6 +4949,10 @@ type Model struct {
 	// out if there are none.
 	DefaultFor *[]string `json:"default_for,omitempty"`
 
+	// FilesChanged true if the files are not those that the model was loaded from, and the action `reload` would have them used. Omitted
+	// if they are.
+	FilesChanged *bool `json:"files_changed,omitempty"`
+
 	// Health What the outcomes of the model's recent tasks say of it; omitted until the model is used. Canaries do not count. failing:
 	// too many have failed, or the model is being recovered. unproven: it has failed, takes tasks, and is failing again at the
 	// first failure. degraded: some have failed.
@@ -4967,6 +4974,9 @@ type Model struct {
 
 	// Problem Why the model cannot be used.
 	Problem *string `json:"problem,omitempty"`
+
+	// ReloadProblem Why the latest version of the files was not taken; the version before is in use. Omitted if none has failed.
+	ReloadProblem *string `json:"reload_problem,omitempty"`
 
 	// Service The service that uses the model; empty where the files that would say which one cannot be read.
 	Service string `json:"service"`
@@ -5775,6 +5785,10 @@ type Problem struct {
 
 // PullRequest defines model for PullRequest.
 type PullRequest struct {
+	// Gap Unloads an older version of the model before the new one is loaded, where both do not fit into the memory. Tasks of the
+	// model wait meanwhile.
+	Gap *bool `json:"gap,omitempty"`
+
 	// Name Name of the model. Defaults to owner--name, followed by the precision unless it is fp32.
 	Name *string `json:"name,omitempty"`
 
@@ -7222,8 +7236,12 @@ type ResumeServiceParams struct {
 
 // ChangeServiceParams defines parameters for ChangeService.
 type ChangeServiceParams struct {
-	// Model The model to load, unload or restart; omit it for the whole service.
+	// Model The model to load, unload, restart or reload; omit it for the whole service.
 	Model *string `form:"model,omitempty" json:"model,omitempty"`
+
+	// Gap With `reload` only: unloads the version in use before the new one is loaded, where both do not fit into the memory.
+	// Tasks of the model wait meanwhile. If the new version cannot be used, the model is not loaded.
+	Gap *bool `form:"gap,omitempty" json:"gap,omitempty"`
 }
 
 // ChangeServiceParamsAction defines parameters for ChangeService.
@@ -8498,7 +8516,7 @@ type ServerInterface interface {
 	// ResumeService Resume a drained service
 	// (POST /v1/services/{service}/resume)
 	ResumeService(w http.ResponseWriter, r *http.Request, service ServiceName, params ResumeServiceParams)
-	// ChangeService Load, unload or restart a service
+	// ChangeService Load, unload, restart or reload a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams)
 	// GetSystem Get the server's versions, uptime and parts
@@ -8906,7 +8924,7 @@ func (_ Unimplemented) ResumeService(w http.ResponseWriter, r *http.Request, ser
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// ChangeService Load, unload or restart a service
+// ChangeService Load, unload, restart or reload a service
 // (POST /v1/services/{service}/{action})
 func (_ Unimplemented) ChangeService(w http.ResponseWriter, r *http.Request, service ServiceName, action ChangeServiceParamsAction, params ChangeServiceParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -11127,6 +11145,19 @@ func (siw *ServerInterfaceWrapper) ChangeService(w http.ResponseWriter, r *http.
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "model"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "model", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "gap" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "gap", r.URL.Query(), &params.Gap, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "gap"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "gap", Err: err})
 		}
 		return
 	}
@@ -27222,7 +27253,7 @@ type StrictServerInterface interface {
 	// ResumeService Resume a drained service
 	// (POST /v1/services/{service}/resume)
 	ResumeService(ctx context.Context, request ResumeServiceRequestObject) (ResumeServiceResponseObject, error)
-	// ChangeService Load, unload or restart a service
+	// ChangeService Load, unload, restart or reload a service
 	// (POST /v1/services/{service}/{action})
 	ChangeService(ctx context.Context, request ChangeServiceRequestObject) (ChangeServiceResponseObject, error)
 	// GetSystem Get the server's versions, uptime and parts

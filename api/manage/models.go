@@ -118,6 +118,8 @@ func modelsOf(service string, list []services.ModelStatus) []gen.Model {
 		if status.Problem != "" {
 			m.Problem = &status.Problem
 		}
+		m.ReloadProblem = web.Unless(status.ReloadProblem, "")
+		m.FilesChanged = web.Unless(status.Changed, false)
 		if status.Breaker != "" {
 			breaker := gen.ModelBreaker(status.Breaker)
 			m.Breaker = &breaker

@@ -36,6 +36,9 @@ func (h *Handlers) ChangeService(ctx context.Context, request gen.ChangeServiceR
 		return nil, err
 	}
 	model := web.Value(request.Params.Model)
+	if request.Params.Gap != nil && request.Action != gen.ChangeServiceParamsActionReload {
+		return nil, services.Invalidf("gap", "is of the action reload only")
+	}
 	switch request.Action {
 	case gen.ChangeServiceParamsActionLoad:
 		err = entry.Load(ctx, model)
@@ -43,6 +46,8 @@ func (h *Handlers) ChangeService(ctx context.Context, request gen.ChangeServiceR
 		err = entry.Unload(ctx, model)
 	case gen.ChangeServiceParamsActionRestart:
 		err = h.Restart(ctx, request.Service, model)
+	case gen.ChangeServiceParamsActionReload:
+		err = h.Reload(ctx, request.Service, model, web.Value(request.Params.Gap))
 	}
 	if err != nil {
 		return nil, err

@@ -39,7 +39,10 @@ type Handlers struct {
 	Models   web.Models
 	// Restart restarts a service, or one model of it if model is not empty.
 	Restart func(ctx context.Context, service, model string) error
-	Views   Views
+	// Reload has the changed files of a model take the place of those that it was loaded from,
+	// if gap is set after these have been unloaded.
+	Reload func(ctx context.Context, service, model string, gap bool) error
+	Views  Views
 	// Unreadable is like State.Unreadable.
 	Unreadable func() []services.ModelStatus
 	// Remove removes a model from the models folder.

@@ -206,7 +206,7 @@ func (s *system) registerServices(stored *storage) {
 		deps := module.Deps{
 			Audio: s.cfg.Audio.Limits(), Catalog: s.catalog, Runtime: s.runtime, Session: s.session(threads, runs, cores),
 			Residency: s.memory, Room: func() services.Bytes { return s.memory.Room(m.Name) }, Spool: s.spool,
-			Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute, Log: s.log,
+			Replace: s.replacePulled, Hub: s.hub, Known: s.known, Memory: s.memory.Budget().Bytes, Execute: s.orchestrator.Execute, Log: s.log,
 		}
 		if stored != nil {
 			deps.Records, deps.Contexts, deps.Recordings = stored.database, stored.conversations, recordings{stored.library}

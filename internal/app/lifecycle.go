@@ -40,7 +40,7 @@ func (s *system) addParts() {
 		OnStop: s.monitor.Stop,
 	})
 	s.parts.Add("performance monitoring", grace, s.performance)
-	s.parts.Add("the list of models", grace, &pruner{every: s.cfg.SystemHardening.HealthMonitoring.CheckInterval, prune: s.pruneModels})
+	s.parts.Add("the list of models", grace, &pruner{every: s.cfg.SystemHardening.HealthMonitoring.CheckInterval, follow: s.followModels})
 }
 
 // addJobs adds the store and the parts that use it.
@@ -60,6 +60,12 @@ func (s *system) addJobs(a *asynchronous) {
 func (s *system) addServing(server lifecycle.Part, settings *config.Live, stopIntake func()) {
 	s.parts.Add("the listener", 0, server)
 	s.parts.Add("the services that readiness asks for", 0, lifecycle.Funcs{OnStart: s.initializeRequired})
+	preloads := &preloads{}
+	s.health.AlsoAsk(preloads.reasons)
+	s.parts.Add("the models that are loaded at the start", 0, lifecycle.Funcs{OnStart: func(ctx context.Context) error {
+		s.preload(ctx, preloads)
+		return nil
+	}})
 	s.parts.Add("the reload of settings", grace, &reloader{settings: settings, log: s.log})
 	s.parts.Add("serving", 0, lifecycle.Funcs{
 		OnStart: func(context.Context) error { s.health.SetPhase(hardening.PhaseServing); return nil },
@@ -98,22 +104,24 @@ func (s *system) initializeRequired(ctx context.Context) error {
 	return nil
 }
 
-// pruner removes the models whose folders have been deleted, and their metrics.
+// pruner removes the models whose folders have been deleted, and their metrics, and replaces
+// those whose folders another process has pulled anew.
 type pruner struct {
 	lifecycle.Group
-	every time.Duration
-	prune func()
+	every  time.Duration
+	follow func(ctx context.Context)
 }
 
 // Start implements lifecycle.Part.
 func (p *pruner) Start(ctx context.Context) error {
-	return p.Group.Start(ctx, func(ctx context.Context) { lifecycle.Every(ctx, p.every, p.prune) })
+	return p.Group.Start(ctx, func(ctx context.Context) { lifecycle.Every(ctx, p.every, func() { p.follow(ctx) }) })
 }
 
-func (s *system) pruneModels() {
+func (s *system) followModels(ctx context.Context) {
 	for _, entry := range s.registry.List() {
 		entry.Prune()
 	}
+	s.replaceOutdated(ctx)
 }
 
 // reloader reads the configuration file again at each SIGHUP.

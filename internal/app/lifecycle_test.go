@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestAFailedBuildLeavesNothingOpen(t *testing.T) {
 func TestPartsStartAndStop(t *testing.T) {
 	discard := slog.New(slog.DiscardHandler)
 	for name, build := range map[string]func(t *testing.T) lifecycle.Part{
-		"pruner":   func(*testing.T) lifecycle.Part { return &pruner{every: time.Hour, prune: func() {}} },
+		"pruner":   func(*testing.T) lifecycle.Part { return &pruner{every: time.Hour, follow: func(context.Context) {}} },
 		"reloader": func(*testing.T) lifecycle.Part { return &reloader{log: discard} },
 		"upgrade": func(t *testing.T) lifecycle.Part {
 			t.Helper()

@@ -145,8 +145,9 @@ func (s *system) dependencies(
 	views := s.views(async.check)
 	views.Capacity = func() gen.Capacity { return s.capacity(async.jobs) }
 	return api.Dependencies{
-		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(), Restart: s.restart,
-		Contexts: s.contexts, Patterns: s.patterns, Pipelines: s.pipelines, Jobs: async.jobs, Batches: async.batches,
+		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(),
+		Restart: s.restart, Reload: s.reload, Contexts: s.contexts, Patterns: s.patterns,
+		Pipelines: s.pipelines, Jobs: async.jobs, Batches: async.batches,
 		Recordings: async.library, StoredAudio: async.library, Store: losses{async.database}, Renditions: async.renditions,
 		Views: views, UnreadableModels: s.catalog.Unreadable, RemoveModel: s.removeModel, Settings: inForce,
 		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),

@@ -59,6 +59,7 @@ var arrows = map[string][]string{
 	"internal/cli":                     {"internal/access", "services", "services/tasks"},
 	"internal/datadir":                 {},
 	"internal/e2e":                     {"services/modelstore/hub/hubtest"}, // tests only; it knows the binary, not its packages
+	"internal/importer":                {"models/export", "services", "services/modelstore/hub"},
 	"internal/lifecycle":               {},
 	"internal/lifecycle/lifecycletest": {"internal/lifecycle"}, // for tests only
 	"internal/modules":                 {"services/*"},
@@ -68,6 +69,7 @@ var arrows = map[string][]string{
 	"internal/publicaddr":              {},
 	"internal/version":                 {},
 	"models":                           {},
+	"models/export":                    {},
 	"orchestrator":                     {"internal/lifecycle", "services", "services/schema", "services/tasks"},
 	"orchestrator/batches": {"internal/lifecycle", "orchestrator/jobs", "orchestrator/library", "orchestrator/records",
 		"services"},

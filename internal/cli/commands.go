@@ -51,7 +51,7 @@ func newRoot(program *Program, restoreSignals func(), streams Streams) *cobra.Co
 	_ = root.RegisterFlagCompletionFunc("data-dir", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
 	root.AddCommand(
 		e.serveCommand(), e.transcribeCommand(), e.analyzeCommand(), e.editCommand(), e.drawCommand(), e.batchCommand(), e.runCommand(),
-		e.pullCommand(), e.modelsCommand(), e.configCommand(), e.keysCommand(), e.storeCommand(),
+		e.pullCommand(), e.importCommand(), e.modelsCommand(), e.configCommand(), e.keysCommand(), e.storeCommand(),
 		e.healthcheckCommand(), e.versionCommand(), e.completionCommand(),
 	)
 	root.SetHelpCommand(helpCommand())

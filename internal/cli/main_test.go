@@ -116,7 +116,7 @@ func TestMisuse(t *testing.T) {
 	t.Parallel()
 	root := strings.Replace(usageOf, "%s", "", 1)
 	of := func(command string) string { return strings.Replace(usageOf, "%s", " "+command, 1) }
-	const all = "available: analyze, batch, completion, config, draw, edit, healthcheck, help, keys, " +
+	const all = "available: analyze, batch, completion, config, draw, edit, healthcheck, help, import, keys, " +
 		"models, pull, run, serve, store, transcribe, version\n"
 	for line, want := range map[string]string{
 		"trancribe":                      `unknown command "trancribe"; did you mean "transcribe"?` + "\n" + root,

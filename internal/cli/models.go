@@ -20,6 +20,10 @@ type ModelTools interface {
 	Known() ([]KnownModel, error)
 	// Pull downloads a model of the catalogue, or a repository of the model hub.
 	Pull(ctx context.Context, pull ModelPull, report func(file string, done, total int64)) (PulledModel, error)
+	// ImportKinds returns the kinds of checkpoint that Import takes, and Import makes a model
+	// of one.
+	ImportKinds() []string
+	Import(ctx context.Context, ask ModelImport, ui ImportUI) (PulledModel, error)
 	// List returns the embedded models and those in the folder.
 	List() ([]StoredModel, error)
 	// Verify reads the files of a model and returns a sentence for each that is wrong.

@@ -34,6 +34,9 @@ func serviceKeys(name string, cases map[string]keyCase) map[string]keyCase {
 		"runs":        {good: []string{"0", "256"}, bad: []string{"-1", "257", "many", "1.5x"}},
 		"cores":       {good: []string{"0", "256"}, bad: []string{"-1", "257", "many", "1.5x"}},
 	}
+	if _, models := cases["defaultModel"]; models {
+		all["preload"] = keyCase{good: []string{"[]", "[x, y]"}, bad: []string{"[a/b]", "[x, x]", "['']"}}
+	}
 	maps.Copy(all, cases)
 	full := make(map[string]keyCase)
 	for key, c := range all {

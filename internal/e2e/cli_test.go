@@ -45,7 +45,7 @@ func TestCommandLineMistakesAreExplained(t *testing.T) {
 		want ended
 	}{
 		{[]string{"sing"}, ended{cli.ExitMisuse, "", "grym-synth: unknown command \"sing\"; available: " +
-			"analyze, batch, completion, config, draw, edit, healthcheck, help, keys, " +
+			"analyze, batch, completion, config, draw, edit, healthcheck, help, import, keys, " +
 			"models, pull, run, serve, store, transcribe, version\n" + usage}},
 		{[]string{"--port", "1"}, ended{cli.ExitMisuse, "", "grym-synth: unknown flag \"--port\"\n" + usage}},
 		{[]string{"transcribe", "nowhere.wav"}, ended{cli.ExitFailure, "", "grym-synth: nowhere.wav: no such file or directory\n"}},

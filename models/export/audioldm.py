@@ -9,6 +9,7 @@ cvssp/audioldm-s-full-v2 does. Runs on PyTorch 1.13 or newer, with onnx; the com
 onnxruntime-node, for which `npm ci --ignore-scripts` in ../parity is needed.
 """
 import argparse
+import inspect
 import json
 import os
 import shutil
@@ -25,6 +26,8 @@ from audioldm_parts import clap, hifigan, unet, vae, weights
 warnings.filterwarnings("ignore", message="The shape inference of prim::Constant")
 
 OPSET = 14
+# Later versions of PyTorch export by another way, which needs more packages and refuses the UNet, unless they are asked not to.
+BY_TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
 # A protocol buffer ends at two gigabytes; what is larger keeps its weights in model.onnx_data.
 INLINE_BYTES = 1_700_000_000
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
@@ -46,7 +49,7 @@ class Part:
         path = os.path.join(out, "model.onnx")
         example = compare.inputs(self.target, cfg, 1)[0]
         torch.onnx.export(module, tuple(example.values()), path, input_names=list(example), output_names=[self.output],
-                          dynamic_axes=self.axes, opset_version=OPSET, do_constant_folding=True)
+                          dynamic_axes=self.axes, opset_version=OPSET, do_constant_folding=True, **BY_TRACING)
         tidy(out, path, inline)
         with open(os.path.join(out, "config.json"), "w") as f:
             json.dump(self.config(cfg), f, indent=1)

@@ -15,6 +15,7 @@ that needs `npm ci` in ../parity, and the graphs in memory. See README.md.
 
 import argparse
 import dataclasses
+import inspect
 import json
 import pathlib
 import shutil
@@ -25,6 +26,9 @@ import torch
 
 from gama_parts import check, decoder, modules
 from gama_parts import checkpoint as checkpoints
+
+# Later versions of PyTorch export by another way, which needs more packages, unless they are asked not to.
+BY_TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
 
 FRAMES_A_PATCH = modules.PATCH
 
@@ -97,7 +101,8 @@ def export_listener(net, s, path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(net, (sound,), str(path), input_names=["input_features"], output_names=["audio_features"],
-                          dynamic_axes={"input_features": {0: "batch"}, "audio_features": {0: "batch"}}, opset_version=14)
+                          dynamic_axes={"input_features": {0: "batch"}, "audio_features": {0: "batch"}}, opset_version=14,
+                          **BY_TRACING)
     model = onnx.load(str(path))
     model.producer_name = "grym-synth"
     for dim, size in zip(model.graph.output[0].type.tensor_type.shape.dim[1:], (s.rows, s.decoder_width)):

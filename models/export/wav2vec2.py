@@ -3,11 +3,15 @@
 Parameter names are those of the public checkpoints (pos_conv_embed.conv without its weight norm, which an export
 folds away), so a state dict of one can be loaded. The graph is for inference: no dropout, no masking of features.
 """
+import inspect
 import json
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+# Later versions of torch export by another way, which needs more packages, unless they are asked not to.
+BY_TRACING = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
 
 HEADS = {
     "ctc": "Wav2Vec2ForCTC",
@@ -238,7 +242,7 @@ def export(model, path, mask):
     output, axes = output_axes(model.architecture)
     dynamic = {name: {0: "batch_size", 1: "sequence_length"} for name in names}
     torch.onnx.export(model.eval(), inputs, path, input_names=names, output_names=[output],
-                      dynamic_axes={**dynamic, output: axes}, opset_version=14, do_constant_folding=True)
+                      dynamic_axes={**dynamic, output: axes}, opset_version=14, do_constant_folding=True, **BY_TRACING)
 
 
 def write_json(path, value, indent=1):

@@ -49,10 +49,12 @@ type conversation struct {
 
 	// The following fields are guarded by contexts.mu. State in memory is only modified
 	// by the holder of busy.
-	stored   services.StoredContext
-	record   record
-	sound    *encoded
-	saved    *decoding.Snapshot
+	stored services.StoredContext
+	record record
+	sound  *encoded
+	saved  *decoding.Snapshot
+	// version is that of the model which sound and saved are from.
+	version  string
 	resident services.Resident
 }
 

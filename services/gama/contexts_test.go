@@ -48,10 +48,16 @@ func TestAConversationSurvivesARestart(t *testing.T) {
 	require.Zero(t, cold.Usage.CachedTokens)
 	require.Equal(t, 2, store.opened, "the recording is read where its sound is not in memory")
 
+	// The state of another version of the model is of no use to this one.
+	require.Positive(t, ask(s, all).Usage.CachedTokens)
+	s.contexts.all[info.ID].version = "another"
+	require.Zero(t, ask(s, all).Usage.CachedTokens)
+	require.Equal(t, 3, store.opened)
+
 	restarted := newService(t, store)
 	found, err := restarted.Context(t.Context(), everybody, info.ID)
 	require.NoError(t, err)
-	require.Len(t, found.Turns, 3)
+	require.Len(t, found.Turns, 5)
 	require.Equal(t, services.Exchange{Question: first, Answer: "A bell."}, found.Turns[0])
 	require.Zero(t, found.CachedTokens)
 	require.Equal(t, again.Text, ask(restarted, all).Text)

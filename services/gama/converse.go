@@ -47,6 +47,9 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 	c := a.service.contexts
 	a.context = one.id
 	c.mu.Lock()
+	if one.version != a.model.version {
+		c.drop(one) // another version of the model has another state
+	}
 	sound, saved, record, stored := one.sound, one.saved.Retain(), one.record, one.stored
 	c.mu.Unlock()
 	defer saved.Release()
@@ -84,7 +87,7 @@ func (a *asking) converse(ctx context.Context, one *conversation, recording serv
 		}
 		return err
 	}
-	c.keep(ctx, one, sound, r.saved)
+	c.keep(ctx, one, sound, r.saved, a.model.version)
 	return nil
 }
 
@@ -136,9 +139,9 @@ func (a *asking) encodeWhole(ctx context.Context, source services.AudioSource) (
 	return rows, err
 }
 
-// keep holds the state for the next question in memory and reserves it with the budget.
-// The caller holds busy.
-func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, saved *decoding.Snapshot) {
+// keep holds the state of a version of the model for the next question in memory and reserves
+// it with the budget. The caller holds busy.
+func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, saved *decoding.Snapshot, version string) {
 	c.mu.Lock()
 	c.drop(one)
 	if c.all[one.id] != one {
@@ -146,7 +149,7 @@ func (c *contexts) keep(ctx context.Context, one *conversation, sound *encoded, 
 		saved.Release() // deleted in the meantime
 		return
 	}
-	one.sound, one.saved = sound, saved
+	one.sound, one.saved, one.version = sound, saved, version
 	size := one.size()
 	c.mu.Unlock()
 	resident := c.residency.Hold(ctx, Name, "conversation/"+one.id, size, func(context.Context) error {

@@ -27,7 +27,9 @@ const (
 
 // model is a loaded folder. Safe for concurrent use.
 type model struct {
-	name      string
+	name string
+	// version is the state of the folder that it was loaded from.
+	version   string
 	folder    *folder
 	extractor *extractor
 	encoder   *onnx.Session
@@ -43,7 +45,7 @@ func loadModel(rt *onnx.Runtime, files modelstore.Folder, session onnx.SessionCo
 	if err != nil {
 		return nil, 0, err
 	}
-	m := &model{name: files.Name, folder: f}
+	m := &model{name: files.Name, version: files.Version(), folder: f}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close())

@@ -12,6 +12,8 @@ func Module() module.Module {
 		if deps.Catalog != nil {
 			dir = deps.Catalog.Dir()
 		}
-		return New(cfg, dir, deps.Memory, deps.Known, deps.Hub)
+		s := New(cfg, dir, deps.Memory, deps.Known, deps.Hub)
+		s.replace = deps.Replace
+		return s
 	})
 }

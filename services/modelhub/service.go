@@ -20,6 +20,8 @@ type Service struct {
 	hub    hub.Settings
 	// catalogue has the names of known models.
 	catalogue hub.Catalogue
+	// replace has a version take the place of a loaded model; nil takes every version.
+	replace func(ctx context.Context, model, dir string, gap bool, commit func() error) error
 
 	recorder    services.Recorder
 	initialized atomic.Bool
@@ -152,6 +154,11 @@ func (p *pull) run(ctx context.Context, sink services.Sink) (services.TaskResult
 	client := hub.NewClient(p.service.hub)
 	defer client.Close()
 	puller := hub.NewPuller(client, p.service.dir, hub.Weights(p.service.memory), hub.Free, p.service.cfg.Reserve)
+	if replace := p.service.replace; replace != nil {
+		puller.Replace = func(ctx context.Context, model, dir string, commit func() error) error {
+			return replace(ctx, model, dir, p.params.Gap, commit)
+		}
+	}
 	request := p.service.catalogue.Request(p.params.Source, p.params.Name, p.params.Precision)
 	pulled, err := puller.Pull(ctx, request, func(now hub.Progress) {
 		sink.Progress(float64(now.Done)/float64(max(now.Total, 1)), now.File)
@@ -167,5 +174,6 @@ func (p *pull) run(ctx context.Context, sink services.Sink) (services.TaskResult
 	return services.TaskResult{Stages: clock.Times(), Value: &tasks.Pulled{
 		Model: pulled.Name, Source: m.Source, Revision: m.Revision, Precision: m.Precision, License: m.License,
 		Files: len(m.Files), Bytes: m.Bytes(), Present: pulled.Present,
+		Replaced: pulled.Replaced,
 	}}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/grym-synth/grym-synth/internal/regular"
@@ -28,12 +29,20 @@ type Catalog struct {
 	kinds *Facts[string]
 	// opens counts the files opened in folders.
 	opens atomic.Int64
+
+	mu sync.Mutex
+	// loaded has the folders of loaded models by name, in the state in which they were
+	// loaded, and staged the paths of versions that are tried.
+	loaded map[string]Folder
+	staged map[string]string
 }
 
 // NewCatalog returns a catalog of the folders of an embedded file system, which never
 // change, and those under dir, which need not exist.
 func NewCatalog(embedded fs.FS, dir string) *Catalog {
-	return &Catalog{embedded: embedded, dir: dir, kinds: NewFacts(Folder.readModelType)}
+	return &Catalog{
+		embedded: embedded, dir: dir, kinds: NewFacts(Folder.readModelType), loaded: make(map[string]Folder), staged: make(map[string]string),
+	}
 }
 
 // Check returns an error if the models folder exists but is not a folder.
@@ -54,7 +63,11 @@ func (c *Catalog) Opens() int64 { return c.opens.Load() }
 // Find returns the folder with the given name. If there is none, it returns a
 // KindNotFound fault that lists the names of the given model types.
 func (c *Catalog) Find(name string, modelTypes ...string) (Folder, error) {
-	if services.IsModelName(name) { // which keeps it within the models folder
+	if isStaged(name) {
+		if folder, ok := c.candidate(name); ok {
+			return folder, nil
+		}
+	} else if services.IsModelName(name) { // which keeps it within the models folder
 		if folder, ok := c.find(name); ok {
 			return folder, nil
 		}
@@ -69,18 +82,26 @@ func (c *Catalog) Find(name string, modelTypes ...string) (Folder, error) {
 }
 
 // find reads the names, times and sizes of the files, and their content only if these
-// have changed.
+// have changed. A loaded model is found as it was loaded.
 func (c *Catalog) find(name string) (Folder, bool) {
+	folder, ok := c.read(name, filepath.Join(c.dir, name))
+	if !ok {
+		return Folder{}, false
+	}
+	return c.asLoaded(folder), true
+}
+
+// read returns the folder at a path, or else the embedded one of the model.
+func (c *Catalog) read(name, dir string) (Folder, bool) {
 	folder := Folder{Name: name, opens: &c.opens}
-	dir := filepath.Join(c.dir, name)
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		folder.Origin, folder.dir, folder.files = OriginFolder, dir, disk(dir)
 		if folder.state, err = stateOf(dir); err != nil {
 			folder.problem = fmt.Errorf("%s: %w", name, err)
 			return folder, true
 		}
-	} else if info, err := fs.Stat(c.embedded, name); err == nil && info.IsDir() {
-		if folder.files, err = fs.Sub(c.embedded, name); err != nil {
+	} else if info, err := fs.Stat(c.embedded, modelOf(name)); err == nil && info.IsDir() {
+		if folder.files, err = fs.Sub(c.embedded, modelOf(name)); err != nil {
 			return Folder{}, false
 		}
 		folder.Origin, folder.state = OriginEmbedded, state{version: OriginEmbedded, bytes: sizeOf(folder.files)}

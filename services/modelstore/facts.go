@@ -39,8 +39,9 @@ func (f *Facts[T]) find(folder Folder) fact[T] {
 		return known
 	}
 	one := fact[T]{folder.state.version, sync.OnceValues(func() (T, error) { return f.read(folder) })}
-	// A recently changed file may change again without a new modification time.
-	if folder.state.version != "" && folder.state.settled() {
+	// A recently changed file may change again without a new modification time. Files that
+	// differ from those of the loaded model are not what its state stands for.
+	if folder.state.version != "" && folder.state.settled() && !folder.changed {
 		if len(f.known) >= maxFacts {
 			clear(f.known)
 		}

@@ -31,6 +31,10 @@ type Folder struct {
 	dir   string
 	state state
 	opens *atomic.Int64
+	// changed reports whether the folder is that of a loaded model whose files differ now.
+	changed bool
+	// pulled is the pull that a loaded model is from.
+	pulled string
 
 	modelType string
 	// problem is the reason why the model type is unknown.

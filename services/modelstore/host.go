@@ -3,6 +3,7 @@ package modelstore
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,16 @@ type Host[M Model] struct {
 	cards       *Facts[cardFacts]
 	recorder    services.Recorder
 	initialized atomic.Bool
+
+	mu sync.Mutex
+	// failures are the latest versions of loaded models that could not replace them.
+	failures map[string]failure
+}
+
+// failure is why a version of a model was not taken.
+type failure struct {
+	version string
+	reason  string
 }
 
 // NewHost returns the host of the models of a shelf. problem returns why one could not be
@@ -34,7 +45,12 @@ func NewHost[M Model, T any](pool *Pool[M], shelf *Shelf[T], problem func(T) err
 		}
 		return err
 	}
-	return &Host[M]{pool: pool, catalog: shelf.catalog, kind: shelf.kind, cards: NewFacts(Folder.readCard), inspect: inspect}
+	pool.keep = func(name string, model M) { shelf.keep(name, model) }
+	pool.release, pool.unloaded = shelf.release, func(model M) { shelf.forget(model) }
+	return &Host[M]{
+		pool: pool, catalog: shelf.catalog, kind: shelf.kind, cards: NewFacts(Folder.readCard), inspect: inspect,
+		failures: make(map[string]failure),
+	}
 }
 
 // InitializeBy opens the pool and calls prove to verify the default model, unless that
@@ -82,6 +98,7 @@ func (h *Host[M]) Models() []services.ModelStatus {
 		}
 		if size, loaded := h.pool.Loaded(files.Name); loaded {
 			m.State, m.Bytes = services.StateReady, size
+			m.Changed, m.ReloadProblem = files.changed, h.failureOf(files.Name)
 		} else if err := h.inspect(files); err != nil {
 			m.State, m.Problem = services.StateUnavailable, err.Error()
 		}

@@ -37,5 +37,5 @@ func Unusable(name, defaultModel string, err error) error {
 	if name == defaultModel || system || errors.Is(err, onnx.ErrEngine) {
 		return services.Internal(err, "model %s cannot be loaded", name)
 	}
-	return services.Invalidf("model", "%q cannot be loaded: %v", name, err)
+	return services.Invalidf("model", "%q cannot be loaded: %v", modelOf(name), err)
 }

@@ -35,8 +35,18 @@ type Pool[M Model] struct {
 	mu     sync.Mutex
 	idle   *sync.Cond // signalled when an entry's users drop to zero
 	models map[string]*entry[M]
-	closed bool
-	peak   services.Bytes
+	// retired are models that another version has replaced, until they are unloaded.
+	retired map[*entry[M]]struct{}
+	closed  bool
+	peak    services.Bytes
+
+	// keep is called when a model becomes the one of its name, and release when it no
+	// longer is; staged versions are left out. Both are called with mu held. These
+	// functions are set before the pool is used.
+	keep    func(name string, model M)
+	release func(name string)
+	// unloaded is called for every model that was loaded.
+	unloaded func(model M)
 }
 
 // entry is one model that is loading or loaded.
@@ -49,14 +59,20 @@ type entry[M Model] struct {
 	model     M
 
 	// The following fields are guarded by Pool.mu.
+	name     string
 	bytes    services.Bytes
 	users    int
 	resident services.Resident
+	// discarded is set while a retired entry is unloaded.
+	discarded bool
 }
 
 // NewPool returns an empty pool. The service's name qualifies its reservations.
 func NewPool[M Model](service string, residency services.Residency, load LoadFunc[M]) *Pool[M] {
-	p := &Pool[M]{service: service, load: load, residency: residency, models: make(map[string]*entry[M])}
+	p := &Pool[M]{
+		service: service, load: load, residency: residency, models: make(map[string]*entry[M]), retired: make(map[*entry[M]]struct{}),
+		keep: func(string, M) {}, release: func(string) {}, unloaded: func(M) {},
+	}
 	p.idle = sync.NewCond(&p.mu)
 	return p
 }
@@ -102,19 +118,26 @@ func (p *Pool[M]) join(name string) (e *entry[M], mine bool, err error) {
 	}
 	e, ok := p.models[name]
 	if !ok {
-		e = &entry[M]{ready: make(chan struct{})}
+		e = &entry[M]{name: name, ready: make(chan struct{})}
 		p.models[name] = e
 	}
 	e.users++
 	return e, !ok, nil
 }
 
+// leave ends a use of the entry. The last user of a retired one unloads it.
 func (p *Pool[M]) leave(e *entry[M]) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	e.users--
-	if e.users == 0 {
-		p.idle.Broadcast()
+	if e.users > 0 {
+		p.mu.Unlock()
+		return
+	}
+	p.idle.Broadcast()
+	_, retired := p.retired[e]
+	p.mu.Unlock()
+	if retired {
+		p.discard(e)
 	}
 }
 
@@ -137,19 +160,22 @@ func (p *Pool[M]) fill(ctx context.Context, name string, e *entry[M]) {
 		e.err, e.abandoned = err, ctx.Err() != nil
 		return
 	}
-	resident := p.residency.Hold(ctx, p.service, name, bytes, func(ctx context.Context) error {
-		return p.evict(ctx, name, e)
+	resident := p.residency.Hold(ctx, p.service, modelOf(name), bytes, func(ctx context.Context) error {
+		return p.evict(ctx, e)
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e.model, e.bytes, e.resident, e.err = model, bytes, resident, nil
 	p.peak = max(p.peak, p.loaded())
+	if !isStaged(name) {
+		p.keep(name, model)
+	}
 }
 
 // evict unloads one entry on behalf of the memory budget.
-func (p *Pool[M]) evict(_ context.Context, name string, e *entry[M]) error {
+func (p *Pool[M]) evict(_ context.Context, e *entry[M]) error {
 	p.mu.Lock()
-	if p.models[name] != e {
+	if p.models[e.name] != e {
 		p.mu.Unlock()
 		return nil
 	}
@@ -157,9 +183,17 @@ func (p *Pool[M]) evict(_ context.Context, name string, e *entry[M]) error {
 		p.mu.Unlock()
 		return services.ErrInUse
 	}
-	delete(p.models, name)
+	p.remove(e)
 	p.mu.Unlock()
 	return p.unload(e)
+}
+
+// remove takes a loaded entry out of the pool. The caller holds mu.
+func (p *Pool[M]) remove(e *entry[M]) {
+	delete(p.models, e.name)
+	if !isStaged(e.name) {
+		p.release(e.name)
+	}
 }
 
 // Unload waits until a model is unused and unloads it. If ctx ends first, the model
@@ -189,13 +223,14 @@ func (p *Pool[M]) Unload(ctx context.Context, name string) error {
 			Err: services.ErrInUse,
 		}
 	}
-	delete(p.models, name)
+	p.remove(e)
 	p.mu.Unlock()
 	return p.unload(e)
 }
 
 func (p *Pool[M]) unload(e *entry[M]) error {
 	err := e.model.Close()
+	p.unloaded(e.model)
 	e.resident.Release()
 	return err
 }
@@ -235,6 +270,9 @@ func (p *Pool[M]) loaded() (sum services.Bytes) {
 	for _, e := range p.models {
 		sum += e.bytes
 	}
+	for e := range p.retired {
+		sum += e.bytes
+	}
 	return sum
 }
 
@@ -255,10 +293,10 @@ func (p *Pool[M]) Close(ctx context.Context) error {
 		p.idle.Wait()
 	}
 	var unused []*entry[M]
-	for name, e := range p.models {
+	for _, e := range p.models {
 		if e.users == 0 {
 			unused = append(unused, e)
-			delete(p.models, name)
+			p.remove(e)
 		}
 	}
 	var err error
@@ -286,5 +324,5 @@ func (p *Pool[M]) busy() (n int) {
 			n++
 		}
 	}
-	return n
+	return n + len(p.retired)
 }

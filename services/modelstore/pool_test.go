@@ -23,6 +23,7 @@ func (m *fakeModel) Close() error { m.closed = true; return nil }
 type fakeResidency struct {
 	evict func(context.Context) error
 	held  services.Bytes
+	name  string // of the latest reservation
 }
 
 type fakeResident struct {
@@ -30,8 +31,8 @@ type fakeResident struct {
 	bytes services.Bytes
 }
 
-func (f *fakeResidency) Hold(_ context.Context, _, _ string, bytes services.Bytes, evict func(context.Context) error) services.Resident {
-	f.evict = evict
+func (f *fakeResidency) Hold(_ context.Context, _, name string, bytes services.Bytes, evict func(context.Context) error) services.Resident {
+	f.evict, f.name = evict, name
 	f.held += bytes
 	return &fakeResident{f, bytes}
 }

@@ -2,6 +2,7 @@ package modelstore
 
 import (
 	"context"
+	"sync"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -21,12 +22,73 @@ type Shelf[T any] struct {
 	*Facts[T]
 	catalog *Catalog
 	kind    Kind
+
+	mu sync.Mutex
+	// sources are the folders of loaded models, by model, and inUse those of the models
+	// that have their names.
+	sources map[any]source[T]
+	inUse   map[string]source[T]
+}
+
+// source is the folder from which a model was loaded, with what its files said.
+type source[T any] struct {
+	folder Folder
+	facts  T
 }
 
 // NewShelf returns the shelf of the catalog's folders of a kind, whose files are read by
 // read.
 func NewShelf[T any](catalog *Catalog, kind Kind, read func(Folder) (T, error)) *Shelf[T] {
-	return &Shelf[T]{Facts: NewFacts(read), catalog: catalog, kind: kind}
+	return &Shelf[T]{
+		Facts: NewFacts(read), catalog: catalog, kind: kind, sources: make(map[any]source[T]), inUse: make(map[string]source[T]),
+	}
+}
+
+// Of returns what the files of a folder say, and of a loaded model what they said.
+func (s *Shelf[T]) Of(folder Folder) (T, error) {
+	s.mu.Lock()
+	loaded, ok := s.inUse[folder.Name]
+	s.mu.Unlock()
+	if ok && loaded.folder.state.version == folder.state.version {
+		return loaded.facts, nil
+	}
+	return s.Facts.Of(folder)
+}
+
+// loaded records the folder of a model that was loaded, unless what its files say could not
+// be read, and forget ends that.
+func (s *Shelf[T]) loaded(model any, folder Folder) {
+	facts, err := s.Facts.Of(folder)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sources[model] = source[T]{folder, facts}
+}
+
+func (s *Shelf[T]) forget(model any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sources, model)
+}
+
+// keep makes a loaded model the one of its name until release is called: its files are
+// those from which it was loaded.
+func (s *Shelf[T]) keep(name string, model any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if from, ok := s.sources[model]; ok {
+		from.folder = s.catalog.keep(name, from.folder)
+		s.inUse[name] = from
+	}
+}
+
+func (s *Shelf[T]) release(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.inUse, name)
+	s.catalog.release(name)
 }
 
 // List returns the folders, by name.
@@ -60,7 +122,11 @@ func LoadFrom[M Model, T any](shelf *Shelf[T], load func(ctx context.Context, fo
 		if err != nil {
 			return model, 0, err
 		}
+		folder.Name = modelOf(name)
 		model, size, err := load(ctx, folder)
+		if err == nil {
+			shelf.loaded(model, folder)
+		}
 		return model, size, Unusable(name, shelf.kind.Default, err)
 	}
 }

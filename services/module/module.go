@@ -6,9 +6,11 @@ package module
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/grym-synth/grym-synth/orchestrator/records"
@@ -95,15 +97,55 @@ type section[C Config] struct {
 func (s *section[C]) Common() *Common { return &s.Shared }
 
 // Validate implements Section.
-func (s *section[C]) Validate() []error {
-	errs := append(s.Shared.Validate(), s.Own.Validate()...)
-	if s.Shared.Runs < 0 || s.Shared.Runs > mostRuns {
-		errs = append(errs, fmt.Errorf("runs: must be 0 to %d, got %d", mostRuns, s.Shared.Runs))
+func (s *section[C]) Validate() []error { return append(s.Shared.validate(), s.Own.Validate()...) }
+
+// validate returns an error for every invalid value, with its key relative to the section.
+func (c Common) validate() []error {
+	errs := c.Limits.Validate()
+	if c.Runs < 0 || c.Runs > mostRuns {
+		errs = append(errs, fmt.Errorf("runs: must be 0 to %d, got %d", mostRuns, c.Runs))
 	}
-	if s.Shared.Cores < 0 || s.Shared.Cores > mostRuns {
-		errs = append(errs, fmt.Errorf("cores: must be 0 to %d, got %d", mostRuns, s.Shared.Cores))
+	if c.Cores < 0 || c.Cores > mostRuns {
+		errs = append(errs, fmt.Errorf("cores: must be 0 to %d, got %d", mostRuns, c.Cores))
 	}
 	return errs
+}
+
+// modelSection is the section of a service that runs models.
+type modelSection[C Config] struct {
+	Shared Common `koanf:",squash"`
+	Own    C      `koanf:",squash"`
+	// Preload are models that are loaded at the start of the server. Cannot change live.
+	// Defaults to none: a model is loaded by its first task.
+	Preload []string `koanf:"preload"`
+}
+
+// Common implements Section.
+func (s *modelSection[C]) Common() *Common { return &s.Shared }
+
+// Validate implements Section.
+func (s *modelSection[C]) Validate() []error {
+	errs := append(s.Shared.validate(), s.Own.Validate()...)
+	for i, name := range s.Preload {
+		switch {
+		case !services.IsModelName(name):
+			errs = append(errs, fmt.Errorf("preload: %.200q cannot be the name of a model", name))
+		case slices.Contains(s.Preload[:i], name):
+			errs = append(errs, fmt.Errorf("preload: %q is given twice", name))
+		}
+	}
+	return errs
+}
+
+// preloaded returns the models to load at the start.
+func (s *modelSection[C]) preloaded() []string { return s.Preload }
+
+// Preload returns the models that a section asks for at the start of the server.
+func Preload(s Section) []string {
+	if with, ok := s.(interface{ preloaded() []string }); ok {
+		return with.preloaded()
+	}
+	return nil
 }
 
 // Deps are the dependencies of services.
@@ -123,6 +165,10 @@ type Deps struct {
 	// such as a command that transcribes a file. Collections are created when the
 	// service is built.
 	Records *records.Database
+	// Replace has another version of a loaded model, in the folder dir, take its place, as
+	// orchestrator.Replace does. It calls commit, which moves the folder, unless the version
+	// is not taken. nil, as in a process that serves nobody, takes every version.
+	Replace func(ctx context.Context, model, dir string, gap bool, commit func() error) error
 	// Hub are the settings of the model hub.
 	Hub hub.Settings
 	// Known are public models that can be pulled by name.
@@ -176,7 +222,8 @@ func New[C Config](name string, defaults C, build func(C, Deps) services.ModelSe
 func WithModels[C Config](name string, defaults C, build func(C, Deps) services.ModelService) Module {
 	m := New(name, defaults, build)
 	m.HasModels = true
-	m.defaults = func() Section { return &section[C]{Own: defaults} }
+	m.defaults = func() Section { return &modelSection[C]{Own: defaults, Preload: []string{}} }
+	m.build = func(s Section, deps Deps) services.ModelService { return build(s.(*modelSection[C]).Own, deps) }
 	return m
 }
 

@@ -13,6 +13,9 @@ type PullParams struct {
 	// Precision of the graphs, such as fp32 or int8; empty for the best that fits into
 	// the memory.
 	Precision string `json:"precision,omitempty"`
+	// Gap unloads an older version of the model before the new one is loaded, where both do
+	// not fit into the memory.
+	Gap bool `json:"gap,omitempty"`
 }
 
 // Pulled is the result of Pull.
@@ -26,4 +29,6 @@ type Pulled struct {
 	Bytes     int64  `json:"bytes"`
 	// Present reports whether the same commit was there before.
 	Present bool `json:"present"`
+	// Replaced reports whether another commit was there before.
+	Replaced bool `json:"replaced,omitempty"`
 }

@@ -129,6 +129,68 @@ func TestANewerCommitReplacesTheFolder(t *testing.T) {
 	require.ErrorContains(t, err, "name mine is the name of another model")
 }
 
+// TestAVersionThatIsNotTaken leaves the old one, and the download where a repetition may
+// succeed.
+func TestAVersionThatIsNotTaken(t *testing.T) {
+	t.Parallel()
+	h := hubtest.New(t)
+	h.Add("a/b", "1", map[string]string{"config.json": "{}", "model.onnx": "old"})
+	p, dir := puller(t, h, Settings{})
+	took := p.Replace
+	p.Replace = func(context.Context, string, string, func() error) error { return services.Faultf(services.KindBusy, "no memory") }
+	pull := func() (Pulled, error) { return p.Pull(t.Context(), Request{Source: "a/b", Name: "mine"}, silent) }
+	_, err := pull()
+	require.NoError(t, err, "there is nothing to replace")
+	h.Add("a/b", "2", map[string]string{"config.json": "{}", "model.onnx": "newer"})
+	before := h.Sent("model.onnx")
+	for range 2 {
+		_, err = pull()
+		require.ErrorContains(t, err, "no memory")
+	}
+	require.Equal(t, int64(5), h.Sent("model.onnx")-before, "what was downloaded stays")
+	content, err := os.ReadFile(filepath.Join(dir, "mine", "model.onnx"))
+	require.NoError(t, err)
+	require.Equal(t, "old", string(content))
+	p.Replace = func(_ context.Context, model, from string, _ func() error) error {
+		require.Equal(t, "mine", model)
+		require.FileExists(t, filepath.Join(from, ManifestFile))
+		return services.Faultf(services.KindInvalid, "broken")
+	}
+	_, err = pull()
+	require.ErrorContains(t, err, "broken")
+	require.Equal(t, []string{"mine.lock"}, names(t, filepath.Join(dir, partialDir)), "a repetition would fail too")
+	p.Replace = took
+	pulled, err := pull()
+	require.NoError(t, err)
+	require.True(t, pulled.Replaced)
+	require.Equal(t, []string{"mine.lock"}, names(t, filepath.Join(dir, partialDir)))
+	content, err = os.ReadFile(filepath.Join(dir, "mine", "model.onnx"))
+	require.NoError(t, err)
+	require.Equal(t, "newer", string(content))
+}
+
+// TestAFolderIsAdopted installs a folder that was made here.
+func TestAFolderIsAdopted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	from := filepath.Join(dir, partialDir, "made")
+	adopt := func(text, source string) (Manifest, error) {
+		require.NoError(t, os.MkdirAll(from, 0o750))
+		require.NoError(t, os.WriteFile(filepath.Join(from, "config.json"), []byte(text), 0o600))
+		return Adopt(t.Context(), dir, "mine", from, Manifest{Source: source, Precision: "fp32"})
+	}
+	for _, text := range []string{"{}", "{ }"} {
+		m, err := adopt(text, "a/b")
+		require.NoError(t, err)
+		require.Equal(t, int64(len(text)), m.Bytes())
+		faults, err := Verify(t.Context(), filepath.Join(dir, "mine"), func(int64, int64) {})
+		require.NoError(t, err)
+		require.Empty(t, faults)
+	}
+	_, err := adopt("{}", "c/d")
+	require.ErrorContains(t, err, "name mine is the name of another model")
+}
+
 func TestFaultsOfTheConnection(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]struct {

@@ -1,9 +1,9 @@
 package hub
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,8 +42,9 @@ type Progress struct {
 type Pulled struct {
 	Name     string
 	Manifest Manifest
-	// Present reports whether the same commit was there already.
-	Present bool
+	// Present reports whether the same commit was there already, and Replaced whether
+	// another one was.
+	Present, Replaced bool
 }
 
 // Puller pulls models to a folder. Safe for concurrent use, also by several processes.
@@ -56,13 +57,19 @@ type Puller struct {
 	free func(dir string) (services.Bytes, error)
 	// reserve is the space that is left to jobs.
 	reserve services.Bytes
+
+	// Replace is called with a version of a model that is there in an older one. It calls
+	// commit, which moves the folder dir to the model's place, if the version is to be
+	// taken. By default it is.
+	Replace func(ctx context.Context, model, dir string, commit func() error) error
 }
 
 // NewPuller returns a puller of models to the folder dir. memory limits the precision that
 // is chosen where none is named; 0 is no limit. free measures the disk, of which reserve
 // is left to others.
 func NewPuller(client *Client, dir string, memory int64, free func(dir string) (services.Bytes, error), reserve services.Bytes) *Puller {
-	return &Puller{client: client, dir: dir, memory: memory, free: free, reserve: reserve}
+	replace := func(_ context.Context, _, _ string, commit func() error) error { return commit() }
+	return &Puller{client: client, dir: dir, memory: memory, free: free, reserve: reserve, Replace: replace}
 }
 
 // Reserve is the disk space that is left to jobs by default.
@@ -135,10 +142,19 @@ func (p *Puller) pull(ctx context.Context, name string, s Snapshot, chosen choic
 		return Pulled{}, err
 	}
 	manifest.Pulled = time.Now().UTC().Truncate(time.Second)
-	if err := finish(work, target, manifest, replaces); err != nil {
+	if err := complete(work, manifest); err != nil {
 		return Pulled{}, unwritten(err)
 	}
-	return Pulled{Name: name, Manifest: manifest}, nil
+	commit := func() error { return place(work, target, replaces) }
+	if !replaces {
+		err = commit()
+	} else if err = p.Replace(ctx, name, work, commit); err != nil {
+		return Pulled{}, errors.Join(err, refused(work, s, err))
+	}
+	if err != nil {
+		return Pulled{}, unwritten(err)
+	}
+	return Pulled{Name: name, Manifest: manifest, Replaced: replaces}, nil
 }
 
 // existing returns the manifest of the folder that a pull would replace: one of the same
@@ -156,15 +172,18 @@ func (p *Puller) existing(target string, wanted Manifest) (had Manifest, replace
 }
 
 // begun is the file of an unfinished pull that names its commit.
-const begun = ".commit.json"
+const begun = ".commit"
+
+// mark writes the file that names the commit.
+func mark(work string, s Snapshot) error {
+	return os.WriteFile(filepath.Join(work, begun), commitOf(s), 0o644) //nolint:gosec // not secret
+}
+
+func commitOf(s Snapshot) []byte { return fmt.Appendf(nil, "%s@%s\n", s.Repo, s.Commit) }
 
 // begin prepares the folder of a pull. It is emptied if it is of another commit.
 func begin(work string, s Snapshot) error {
-	want, err := json.Marshal(map[string]string{"repo": s.Repo, "commit": s.Commit})
-	if err != nil {
-		return err
-	}
-	if had, err := os.ReadFile(filepath.Join(work, begun)); err == nil && string(had) == string(want) { //nolint:gosec // our own file
+	if had, err := os.ReadFile(filepath.Join(work, begun)); err == nil && bytes.Equal(had, commitOf(s)) { //nolint:gosec // our own file
 		return nil
 	}
 	if err := os.RemoveAll(work); err != nil {
@@ -173,7 +192,7 @@ func begin(work string, s Snapshot) error {
 	if err := os.MkdirAll(work, 0o755); err != nil { //nolint:gosec // models are not secret
 		return unwritten(err)
 	}
-	if err := os.WriteFile(filepath.Join(work, begun), want, 0o644); err != nil { //nolint:gosec // not secret
+	if err := mark(work, s); err != nil {
 		return unwritten(err)
 	}
 	return nil
@@ -217,15 +236,32 @@ func (p *Puller) files(
 	return items, nil
 }
 
-// finish makes the folder of a pull the model's.
-func finish(work, target string, manifest Manifest, replaces bool) error {
+// refused removes the folder of a version that was not taken, unless a repetition may take
+// it, which then downloads nothing.
+func refused(work string, s Snapshot, why error) error {
+	if kind := services.KindOf(why); kind == services.KindInternal || kind == services.KindInvalid {
+		return os.RemoveAll(work)
+	}
+	return mark(work, s)
+}
+
+// complete makes the folder of a pull a model's.
+func complete(work string, manifest Manifest) error {
 	if err := removeOthers(work, manifest); err != nil {
 		return err
 	}
-	if err := manifest.write(work); err != nil {
-		return err
-	}
+	return manifest.write(work)
+}
+
+// place moves the folder of a pull to the model's place. What it replaces is removed, and
+// where the system can exchange folders, the model is there at any time.
+func place(work, target string, replaces bool) error {
 	if replaces {
+		if exchange(work, target) == nil {
+			err := errors.Join(syncDir(filepath.Dir(target)), syncDir(filepath.Dir(work)))
+			_ = os.RemoveAll(work) // otherwise the next pull does it
+			return err
+		}
 		if err := retire(target); err != nil {
 			return err
 		}

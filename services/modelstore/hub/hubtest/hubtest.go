@@ -22,6 +22,8 @@ type Repo struct {
 	// Files by their names; those in Large are stored as large files.
 	Files map[string][]byte
 	Large map[string]bool
+	// Huge files are made while they are sent. They are stored as large files.
+	Huge map[string]Huge
 	// Gated repositories are closed to requests without Token.
 	Gated bool
 }
@@ -41,6 +43,8 @@ type Hub struct {
 	// NoRanges ignores the header Range, Redirects sends clients of large files to another
 	// host.
 	NoRanges, Redirects bool
+	// Before is called before a content is sent; nil for nothing.
+	Before func()
 
 	mu sync.Mutex
 	// sent counts the bytes of contents by file, and leaked the requests to the other host
@@ -156,6 +160,10 @@ func blob(content []byte) string {
 
 func (h *Hub) describe(w http.ResponseWriter, name string, repo *Repo) {
 	files := []map[string]any{}
+	for file, content := range repo.Huge {
+		lfs := map[string]any{"sha256": content.sum, "size": content.size, "pointerSize": 130}
+		files = append(files, map[string]any{"rfilename": file, "size": content.size, "blobId": blob([]byte(content.sum)), "lfs": lfs})
+	}
 	for file, content := range repo.Files {
 		entry := map[string]any{"rfilename": file, "size": len(content), "blobId": blob(content)}
 		if repo.Large[file] {
@@ -185,6 +193,15 @@ func (h *Hub) tree(w http.ResponseWriter, repo *Repo) {
 }
 
 func (h *Hub) content(w http.ResponseWriter, r *http.Request, repo *Repo, file string) {
+	if h.Before != nil {
+		h.Before()
+	}
+	if huge, ok := repo.Huge[file]; ok {
+		w.Header().Set("ETag", strconv.Quote(huge.sum))
+		w.Header().Set("X-Repo-Commit", repo.Commit)
+		h.sendHuge(w, r, file, huge)
+		return
+	}
 	content, ok := repo.Files[file]
 	if !ok {
 		refuse(w, http.StatusNotFound, "EntryNotFound")
