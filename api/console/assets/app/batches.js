@@ -2,11 +2,12 @@
 import { html, store, useState, useEffect, span, timeOf, toast, download } from './lib.js';
 import { Icon, State, Progress, ErrorBox, Curl } from './ui.js';
 import { describe, send, getJSON } from './api.js';
-import { load, setNotes } from './deck.js';
+import { loadId, setNotes } from './deck.js';
+import { t } from './texts/batches.js';
 import { say } from './texts.js';
 
 export const batches = store({ list: [], error: null });
-const page = 50, period = 1000, mostShown = 5, mostLines = 200, t = say.batches;
+const page = 50, period = 1000, mostShown = 5, mostLines = 200;
 const isRunning = (b) => b.status === 'running';
 
 export async function refreshBatches() {
@@ -127,8 +128,7 @@ function Line({ x }) {
   const name = x.name ?? t.item(x.item + 1);
   const toDeck = async () => {
     try {
-      const blob = await (await send(describe('GET', `/v1/audio/${x.audio_id}`))).blob();
-      const r = await load(new File([blob], name, { type: blob.type }));
+      const r = await loadId(x.audio_id, name);
       if (r && x.result?.words) setNotes(r.id, 'words', x.result.words.map((w) => ({ text: w.word, t0: w.start, t1: w.end })));
     } catch (e) {
       toast(e.message);

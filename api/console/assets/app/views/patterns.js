@@ -2,10 +2,11 @@
 import { html, useState, useEffect, useMemo, useRef, clock, toast, prefs } from '../lib.js';
 import { Icon, Curl, ErrorBox, Field, Select, Progress, Pill, RunKey, Empty, useRun } from '../ui.js';
 import { describe, send, getJSON } from '../api.js';
-import { deck, current, payload, setResult, setNotes, useLayer, useLit, playSpan, loadSample, pickFiles } from '../deck.js';
+import { deck, current, payload, fileOf, setResult, setNotes, useLayer, useLit, playSpan, loadSample, pickFiles } from '../deck.js';
+import { t } from '../texts/patterns.js';
 import { say } from '../texts.js';
 
-const t = say.patterns, page = 200, enough = 5, perPage = 100, usual = 0.5;
+const page = 200, enough = 5, perPage = 100, usual = 0.5;
 const pathOf = (id) => `/v1/patterns/${encodeURIComponent(id)}`;
 const store = (file) => describe('POST', '/v1/audio', { form: [['file', file]] });
 const detection = (audio, pattern, confidence) => describe('POST', '/v1/patterns/detect', {
@@ -41,7 +42,7 @@ export default function Patterns() {
     setBusy(true);
     setError(null);
     try {
-      const audio = (await (await send(store(sent.file))).json()).id, { detections } = await (await send(detection(audio, chosen, confidence))).json();
+      const audio = sent.audioId && !sent.span ? sent.audioId : (await (await send(store(await fileOf(sent)))).json()).id, { detections } = await (await send(detection(audio, chosen, confidence))).json();
       const finds = detections.map((x) => ({ ...x, t0: x.start + sent.offset, t1: x.end + sent.offset })).sort((a, b) => a.t0 - b.t0);
       fresh.current = true;
       setResult(r.id, 'finds', { audio, list: finds.map((x, at) => ({ ...x, at })) });
@@ -67,7 +68,7 @@ export default function Patterns() {
         <${Field} label=${t.confidence} hint=${t.confidenceHint} value=${confidence}><input type="range" name="confidence" min="0.05" max="0.95" step="0.05" value=${confidence}
           onInput=${(e) => setConfidence(Number(e.target.value))} /><//></div>
       <${Teach} r=${r} selection=${d.selection} onPattern=${all.put} />
-      ${r && html`<${Curl} request=${store(sent.file)} /><${Curl} request=${detection(found?.audio ?? 'AUDIO_ID', chosen, confidence)} />`}</aside></div>`;
+      ${r && html`${sent.file && html`<${Curl} request=${store(sent.file)} />`}<${Curl} request=${detection(found?.audio ?? 'AUDIO_ID', chosen, confidence)} />`}</aside></div>`;
 }
 
 /** The detections. In the list, Y and N judge, and arrow keys move. */
@@ -163,7 +164,7 @@ function Files({ label, hint, files, onChange, r, selection, name }) {
     ${files.length > 0 && html`<ul class="stack tight">${files.map((f, i) => html`<li class="row small"><span class="grow clip">${f.name}</span><button type="button" class="btn small quiet icon-only"
       aria-label=${t.leaveOut(f.name)} onClick=${() => onChange(files.filter((x, j) => j !== i))}><${Icon} name="close" /></button></li>`)}</ul>`}
     <div class="row wrap"><button type="button" class="btn small" onClick=${() => pickFiles((more) => onChange([...files, ...more]))}><${Icon} name="plus" />${t.files}</button>
-      ${r && html`<button type="button" class="btn small" onClick=${() => onChange([...files, payload(r).file])}>${selection ? t.selection : t.recording}</button>`}</div>
+      ${r && html`<button type="button" class="btn small" onClick=${async () => onChange([...files, await fileOf(payload(r))])}>${selection ? t.selection : t.recording}</button>`}</div>
     ${hint && html`<span class="tiny faint">${hint}</span>`}</fieldset>`;
 }
 

@@ -2,12 +2,13 @@
 import { html, useState, useEffect, useMemo, span, timeOf, toast, go } from '../lib.js';
 import { Icon, Curl, ErrorBox, Field, Segments, Progress, Pill, State, RunKey, Empty, useRun, brief } from '../ui.js';
 import { describe, send, getJSON } from '../api.js';
-import { deck, current, payload, load, loadSample } from '../deck.js';
+import { deck, current, payload, loadId, loadSample } from '../deck.js';
 import { Parameters, isShown } from '../forms.js';
 import { jobs, submitRequest, isFinished, titleOf, JobCard } from '../jobs.js';
+import { t } from '../texts/pipelines.js';
 import { say } from '../texts.js';
 
-const t = say.pipelines, page = 200, mostRuns = 8, mostItems = 12;
+const page = 200, mostRuns = 8, mostItems = 12;
 const pathOf = (name) => `/v1/pipelines/${name}`, stepsOf = (id) => `/v1/jobs/${id}/steps`;
 
 function usePipelines() {
@@ -80,6 +81,7 @@ function One({ p, run, list }) {
   const takes = p.audio !== 'none' && r && (withAudio || p.audio === 'required'), ready = p.ready && input && (takes || p.audio !== 'required') && !busy;
   const request = useMemo(() => {
     const body = { input: input ?? {}, labels: { name: (takes ? `${p.name}: ${r.name}` : p.name).slice(0, 120), pipeline: p.name } }, path = `${pathOf(p.name)}/runs`;
+    if (takes && r.audioId) return describe('POST', path, { json: { ...body, audio_id: r.audioId } });
     return takes ? describe('POST', path, { form: [['request', JSON.stringify(body)], ['audio', payload(r).file]] }) : describe('POST', path, { json: body });
   }, [p, input, takes, d.id, d.selection]);
   const start = async () => {
@@ -99,7 +101,7 @@ function One({ p, run, list }) {
       ${run ? html`<${Run} key=${run} id=${run} name=${p.name} />` : html`<${Drawing} path=${`${pathOf(p.name)}?format=svg`} alt=${t.drawing(p.name)} />`}
       <${Runs} name=${p.name} selected=${run} />${list}</section>
     <aside class="side first stack" aria-label=${say.form.options}>
-      <button class="btn primary wide" onClick=${start} disabled=${!ready} data-test="run-pipeline">${takes && d.selection ? t.runSpan : t.run} <${RunKey} /></button>
+      <button class="btn primary wide" onClick=${start} disabled=${!ready} data-test="run-pipeline">${takes && d.selection && !r.audioId ? t.runSpan : t.run} <${RunKey} /></button>
       <div class="panel stack"><h2 class="clip">${p.name}</h2>${view}
         ${p.audio === 'optional' && r && html`<label class="check"><input type="checkbox" checked=${withAudio} onChange=${(e) => setWithAudio(e.target.checked)} />${t.withAudio}</label>`}</div>
       <${Curl} request=${request} /><${Curl} request=${describe('GET', `${pathOf(p.name)}?format=svg`)} /></aside></div>`;
@@ -171,8 +173,7 @@ function Step({ x, ends, again }) {
   const sounds = ends.flatMap((e) => e.sounds), shown = ends.slice(0, mostItems);
   const toDeck = async (id) => {
     try {
-      const blob = await (await send(describe('GET', `/v1/audio/${id}`))).blob();
-      await load(new File([blob], `${x.id}.${/flac/.test(blob.type) ? 'flac' : 'wav'}`, { type: blob.type }));
+      await loadId(id, `${x.id}.wav`);
     } catch (e) {
       toast(e.message);
     }
