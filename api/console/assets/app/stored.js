@@ -12,6 +12,14 @@ export const audioPath = (id) => `/v1/audio/${id}`;
 /** Stores a file. Returns what GET /v1/audio has of it. */
 export const keep = async (file) => (await send(describe('POST', '/v1/audio', { form: [['file', file]] }))).json();
 
+/** The id of a recording on the server, which stores it if it does not have it yet. */
+export async function idOf(r) {
+  if (r.audioId ?? r.kept) return r.audioId ?? r.kept;
+  const { id } = await keep(r.file);
+  change(r.id, () => ({ kept: id }));
+  return id;
+}
+
 /** What is drawn of a stored recording; its spectrogram follows by spectrumOf. `file` is its content where the browser has it. */
 export async function read(audio, file) {
   const peaks = await getJSON(`${audioPath(audio.id)}/peaks?pixels=${pixels}&bits=8&channels=mix`);
