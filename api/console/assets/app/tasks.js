@@ -29,9 +29,10 @@ export function taskRequest(task, { params, model, audio, output, headers }) {
 }
 
 /** The request that submits a task as a job. */
-export function jobRequest({ task, params = {}, model, labels, priority, audio }) {
+export function jobRequest({ task, params = {}, model, labels, priority, audio, options = {} }) {
   const stored = audio?.audioId, request = {
-    task, params: stored ? { ...params, ...spanOf(audio) } : params, ...(stored && { audio_id: stored }), ...(model && { model }), ...(labels && { labels }), ...(priority && priority !== 'normal' && { priority }),
+    task, params: stored ? { ...params, ...spanOf(audio) } : params, ...(stored && { audio_id: stored }), ...(model && { model }), ...(labels && { labels }), ...(priority && priority !== 'normal' && { priority }), ...options,
+    ...(options.labels && { labels: { ...labels, ...options.labels } }),
   };
   if (!audio || stored) return describe('POST', '/v1/jobs', { json: request });
   return describe('POST', '/v1/jobs', { form: [['request', JSON.stringify(request)], ['audio', audio.file]] });

@@ -10,3 +10,8 @@ export const t = {
   reset: 'New conversation', base64: '(the sound as base64)', cut: 'stopped',
   usage: (n, prompt, cached) => `${plural(n, 'token', 'tokens')}${cached ? `, ${cached} of ${prompt} prompt tokens from the cache` : ''}`,
 };
+
+export const conversations = {
+  title: (n) => `${plural(n, 'other conversation', 'other conversations')}`, noTurn: 'no question yet', facts: (n, length, ago) => `${plural(n, 'question', 'questions')}, ${length} of sound, ${ago} ago`,
+  continue: 'Continue', open: (question) => `Continue: ${question}`, delete: 'Delete', remove: (question) => `Delete: ${question}`, removed: 'The conversation was deleted', name: (question) => `${question.slice(0, 40) || 'conversation'}.wav`,
+};

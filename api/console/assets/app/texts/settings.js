@@ -7,3 +7,11 @@ export const t = {
   from: (origin) => (origin === 'changed live' ? 'changed here' : `from ${origin}`), about: 'About', licences: 'Licences of the libraries and fonts',
   aboutText: 'The console is part of grym-synth. It uses only documented routes of the API.',
 };
+
+export const keys = {
+  title: 'API keys', new: 'New key', create: 'Create a key', name: 'For whom', nameExample: 'a colleague', noName: 'no name', may: 'May', age: 'Age', life: 'Valid for', never: 'until revoked', expired: 'expired',
+  expiresIn: (time) => `${time} more`, current: 'this session', revoke: 'Revoke', revokeIt: (name) => `Revoke ${name}`, revoked: (name) => `The key ${name} was revoked`,
+  once: (name) => `The key${name ? ` for ${name}` : ''}. It is not shown again:`, notRequired: 'This server requires no key from this machine. Keys count where auth.mode is keys, or when it listens on another address.',
+  scopes: { use: 'run tasks', read: 'look at the state', admin: 'everything' },
+  scopeSets: [['use', 'run tasks'], ['read', 'look at the state'], ['use,read', 'run tasks and look'], ['admin', 'everything']], lives: [['', 'ever, until revoked'], ['1', 'a day'], ['30', '30 days'], ['365', 'a year']],
+};

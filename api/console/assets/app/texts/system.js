@@ -11,13 +11,7 @@ export const system = {
   scheduling: (p99) => `scheduling delay ${p99} (p99)`, queue: 'Queue', running: (n) => `waiting, ${n} running`, places: (n) => `of ${n} places`, unfinished: 'unfinished',
   jobCounts: (queued, running) => `${queued} queued, ${running} running`, oldest: (age) => `the oldest for ${age}`, disk: 'Disk', free: 'free', services: 'Services',
   service: 'Service', state: 'State', breaker: 'Breaker', runs: 'Running', since: 'Since', held: 'opened here',
-  actions: { restart: 'Restart', drain: 'Drain', resume: 'Resume', 'breaker/open': 'Open breaker', 'breaker/reset': 'Close breaker' },
-  sure: {
-    restart: (name) => `Unload and start ${name} again?`, drain: (name) => `Refuse new tasks of ${name}, and let the running ones end?`, resume: (name) => `Accept tasks of ${name} again?`,
-    'breaker/open': (name) => `Take ${name} out of service until the breaker is closed?`, 'breaker/reset': (name) => `Close the breaker of ${name}?`,
-  },
-  reason: 'Reason, for everyone whose task is refused', reasonExample: 'new weights at noon', drained: (model) => (model ? `${model} is drained` : 'drained'), events: 'Events', forecast: 'Forecast', runsOf: (n, max) => `(${n} of at most ${max} at once)`, resources: 'Resources',
-  done: { restart: (n) => `${n} was restarted`, 'breaker/reset': (n) => `The breaker of ${n} is closed`, 'breaker/open': (n) => `The breaker of ${n} is open`, drain: (n) => `${n} is drained`, resume: (n) => `${n} accepts tasks again` },
+  drained: (model) => (model ? `${model} is drained` : 'drained'), events: 'Events', forecast: 'Forecast', runsOf: (n, max) => `(${n} of at most ${max} at once)`, resources: 'Resources',
   isRunning: 'Is the server running?', comesBack: 'This page asks every five seconds and continues by itself. Start the server, or read its log:',
 };
 
@@ -29,4 +23,14 @@ export const underWay = {
 export const plots = {
   title: 'The last half hour', cpu: 'Processor', cores: 'cores', memory: 'Memory', all: 'process', engine: 'engine', latency: 'Latency, p95', rate: 'Tasks per second',
   waiting: 'Waiting tasks', tasks: 'tasks', scheduling: 'Go runtime, p99', wait: 'scheduling delay', gc: 'GC pause', forecast: 'forecast', now: (title, values) => `${title}: now ${values}`,
+};
+
+export const actions = {
+  names: { restart: 'Restart', drain: 'Drain', resume: 'Resume', 'breaker/open': 'Open breaker', 'breaker/reset': 'Close breaker' },
+  sure: {
+    restart: (name) => `Unload and start ${name} again?`, drain: (name) => `Refuse new tasks of ${name}, and let the running ones end?`, resume: (name) => `Accept tasks of ${name} again?`,
+    'breaker/open': (name) => `Take ${name} out of service until the breaker is closed?`, 'breaker/reset': (name) => `Close the breaker of ${name}?`,
+  },
+  reason: 'Reason, for everyone whose task is refused', reasonExample: 'new weights at noon',
+  done: { restart: (n) => `${n} was restarted`, 'breaker/reset': (n) => `The breaker of ${n} is closed`, 'breaker/open': (n) => `The breaker of ${n} is open`, drain: (n) => `${n} is drained`, resume: (n) => `${n} accepts tasks again` },
 };

@@ -6,6 +6,7 @@ import { server, modelsOf } from '../server.js';
 import { tasks, servicesOf, jobRequest } from '../tasks.js';
 import { runTask, requestOf } from '../run.js';
 import { Parameters, ModelField, labelOf } from '../forms.js';
+import { JobOptions, optionFields } from '../job-options.js';
 import { submit, jobs } from '../jobs.js';
 import { ownTasks } from '../views.js';
 import { t } from '../texts/task.js';
@@ -23,17 +24,17 @@ export default function Task({ rest }) {
 }
 
 function One({ task, choice }) {
-  const d = deck.use(), r = current(d), s = server.use(), [params, setParams] = useState({}), [model, setModel] = useState(''), [asJob, setAsJob] = useState(false);
+  const d = deck.use(), r = current(d), s = server.use(), [params, setParams] = useState({}), [model, setModel] = useState(''), [asJob, setAsJob] = useState(false), [extra, setExtra] = useState({});
   const [busy, setBusy] = useState(false), [error, setError] = useState(null), key = `task ${task.task}`;
   // A recording is on the deck, so that a text has no place beside it.
   const jobOnly = !task.route, hide = ['stream', 'response_format', ...(task.audio ? ['text'] : [])];
-  const job = () => ({ task: task.task, model, params, labels: { name: r?.name.slice(0, 120) ?? task.task }, audio: task.audio ? payload(r) : null });
+  const job = () => ({ task: task.task, model, params, options: optionFields(extra), labels: { name: r?.name.slice(0, 120) ?? task.task }, audio: task.audio ? payload(r) : null });
   const now = () => ({ params, model, audio: task.audio ? payload(r) : null, headers: { Accept: 'application/json' } });
   const request = useMemo(() => {
     if (task.audio && !r) return null;
     if (asJob || jobOnly) return jobRequest(job());
     return requestOf(task, now());
-  }, [task, r, d.selection, params, model, asJob]);
+  }, [task, r, d.selection, params, model, asJob, extra]);
   const run = async () => {
     if (!request || busy) return;
     setBusy(true);
@@ -66,7 +67,7 @@ function One({ task, choice }) {
       <button class="btn primary wide" onClick=${run} disabled=${busy || !request} data-test="run">${asJob || jobOnly ? t.runJob : d.selection ? t.runSpan : t.run} <${RunKey} /></button>
       <div class="panel stack">${choice}<${ModelField} models=${modelsOf(s, ...servicesOf(task.task))} value=${model} onChange=${setModel} />
         <${Parameters} task=${task} values=${params} onChange=${setParams} first=${task.params_schema.required ?? ['question', 'labels', 'top_k', 'pooling']} hide=${hide}>
-          ${!jobOnly && html`<label class="check"><input type="checkbox" checked=${asJob} onChange=${(e) => setAsJob(e.target.checked)} />${say.form.asJob}</label>`}<//></div>
+          ${!jobOnly && html`<label class="check"><input type="checkbox" checked=${asJob} onChange=${(e) => setAsJob(e.target.checked)} />${say.form.asJob}</label>`}<//>${(asJob || jobOnly) && html`<${JobOptions} value=${extra} onChange=${setExtra} />`}</div>
       ${request && html`<${Curl} request=${request} />`}</aside></div>`;
 }
 
