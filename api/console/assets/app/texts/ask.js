@@ -13,5 +13,5 @@ export const t = {
 
 export const conversations = {
   title: (n) => `${plural(n, 'other conversation', 'other conversations')}`, noTurn: 'no question yet', facts: (n, length, ago) => `${plural(n, 'question', 'questions')}, ${length} of sound, ${ago} ago`,
-  continue: 'Continue', open: (question) => `Continue: ${question}`, delete: 'Delete', remove: (question) => `Delete: ${question}`, removed: 'The conversation was deleted', name: (question) => `${question.slice(0, 40) || 'conversation'}.wav`,
+  continue: 'Continue', open: (question) => `Continue: ${question}`, delete: 'Delete', remove: (question) => `Delete: ${question}`, removed: 'The conversation was deleted', name: (question) => `${question.replace(/[^\p{L}\p{N}]+/gu, ' ').trim().slice(0, 40) || 'conversation'}.wav`,
 };

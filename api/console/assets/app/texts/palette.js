@@ -2,6 +2,7 @@
 export const palette = { name: 'Command palette', label: 'Command', ask: 'What do you want to do?', list: 'Commands', none: 'No command has this name.', button: 'Commands' };
 
 export const commands = {
+  batch: 'New batch of files', pipeline: 'New pipeline', key: 'Create an API key', model: 'Download a model', storeDeck: 'Store the deck’s recording on the server', emptyDeck: 'There is no recording in the deck', stored: (name) => `${name} is stored`,
   open: 'Open a recording', record: 'Record from the microphone', sampleSpeech: 'Sample clip: speech', sampleSound: 'Sample clip: bell and siren', play: 'Play or pause',
   clear: 'Clear the selection', jobs: 'Show or hide jobs', dark: 'Dark theme', light: 'Light theme', auto: 'Theme of the system', signIn: 'Sign in with a key', keys: 'Keyboard shortcuts',
   choose: (name) => `To the deck: ${name}`,

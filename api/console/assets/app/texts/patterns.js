@@ -25,7 +25,7 @@ export const t = {
   modes: [['detect', 'Detect'], ['search', 'Search']], mode: 'What to do', by: 'Search by', bys: [['span', 'Span'], ['pattern', 'Pattern'], ['text', 'Text']], text: 'Description of the sound', textExample: 'a ringing bell',
   searchRun: 'Search', searchReady: { title: 'Find a sound', text: 'Select a span in the deck, choose a pattern, or describe a sound. The nearest spans of stored recordings appear here.' },
   needsSpan: 'Put a recording into the deck, and select the sound in it.', spanIs: (from, to) => `The selection ${from}–${to} is searched for.`, wholeIs: (name) => `${name} as a whole. Select a span in the deck for a part of it.`,
-  where: 'Where', wheres: [['stored', 'the newest 100 stored recordings'], ['index', 'what has been searched before'], ['deck', 'the recording in the deck']], limit: 'Number of hits', hits: 'Hits', unknown: 'no known pattern',
+  where: 'Where', whereHint: 'The newest 100 of up to ten minutes. A longer one is searched when it is in the deck, which takes a while the first time.', wheres: [['stored', 'the newest stored recordings'], ['index', 'what has been searched before'], ['deck', 'the recording in the deck']], limit: 'Number of hits', hits: 'Hits', unknown: 'no known pattern',
   hitCount: (n, searched) => `${plural(n, 'hit', 'hits')} in ${plural(searched, 'span', 'spans')}`, noHits: 'Nothing is stored that could be searched.', playHit: (id, from, to) => `Play ${from}–${to} of ${id}`,
   files: 'Files', selection: 'The selection', recording: 'The recording', leaveOut: (name) => `Leave out ${name}`, against: 'Counter-examples', againstLabel: 'Similar sounds that are not the pattern',
   need: (n, all) => `${n} of the ${all} that a reliable threshold needs`,

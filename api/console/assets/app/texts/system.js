@@ -34,3 +34,10 @@ export const actions = {
   reason: 'Reason, for everyone whose task is refused', reasonExample: 'new weights at noon',
   done: { restart: (n) => `${n} was restarted`, 'breaker/reset': (n) => `The breaker of ${n} is closed`, 'breaker/open': (n) => `The breaker of ${n} is open`, drain: (n) => `${n} is drained`, resume: (n) => `${n} accepts tasks again` },
 };
+
+export const past = {
+  title: 'Lately', spans: [[1, 'This hour'], [24, 'A day'], [168, 'A week']], slowest: 'Slowest models (p95)', busiest: 'Busiest hours', refusals: 'Refusals', nothing: 'Nothing yet.', ago: (time) => `last ${time} ago`,
+  tasks: (n, failed) => `${plural(n, 'task', 'tasks')}${failed ? `, ${failed} failed` : ''}`, ran: (time) => `${time} of work`, acknowledge: 'Acknowledge', acknowledged: (n) => `${plural(n, 'loss was', 'losses were')} acknowledged`,
+  lost: (n) => `The store lost ${plural(n, 'record', 'records')}`, records: (n, lost) => `The store has ${plural(n, 'record', 'records')}, and ${lost ? 'lost some' : 'none was lost'}.`,
+  what: { missing: 'missing', reverted: 'an earlier state', content: 'bytes are missing', ledger: 'the list of records is damaged' },
+};

@@ -2,7 +2,7 @@
 import { html, useState, useMemo, bytes, go } from '../lib.js';
 import { Icon, Curl, ErrorBox, Field, Select, Progress, RunKey, useRun } from '../ui.js';
 import { describe, send } from '../api.js';
-import { pickFiles } from '../deck.js';
+import { pickFiles, isSound } from '../deck.js';
 import { batches, watch } from '../batches.js';
 import { tasks, taskOf } from '../tasks.js';
 import { Parameters, labelOf } from '../forms.js';
@@ -10,8 +10,7 @@ import { JobOptions, optionFields } from '../job-options.js';
 import { form as t } from '../texts/batches.js';
 import { say } from '../texts.js';
 
-const mostShown = 200, hidden = ['stream', 'start', 'end', 'timestamp_granularities'], sound = /^(audio|video)\/|\.(wav|flac|mp3|opus|ogg|oga|m4a|aac|webm|mp4|mkv|mov|aiff?)$/i;
-const isSound = (f) => sound.test(f.type) || sound.test(f.name), first = { transcribe: ['response_format', 'language'] };
+const mostShown = 200, hidden = ['stream', 'start', 'end', 'timestamp_granularities'], first = { transcribe: ['response_format', 'language'] };
 
 export function BatchForm() {
   const files = batches.use((s) => s.files), setFiles = (list) => batches.set({ files: list }), [lines, setLines] = useState(null), [name, setName] = useState('transcribe'), [params, setParams] = useState({}), [title, setTitle] = useState('');

@@ -7,7 +7,7 @@ import { idOf } from '../stored.js';
 import { t } from '../texts/patterns.js';
 import { say } from '../texts.js';
 
-const mostStored = 100; // recordings that one search can add to the index
+const mostStored = 100, longest = 600; // recordings that one search adds to the index, and seconds of each: an index of hours takes minutes
 const query = ({ by, span, pattern, text, recordings, limit }) => describe('POST', '/v1/patterns/search', {
   json: { ...(by === 'span' && { span }), ...(by === 'pattern' && { pattern }), ...(by === 'text' && { text }), ...(recordings && { recordings }), ...(limit !== 20 && { limit }) },
 });
@@ -24,7 +24,7 @@ export function Search({ list, head }) {
     setError(null);
     try {
       const id = r && (by === 'span' || where === 'deck') ? await idOf(r) : null;
-      const stored = async () => (await getJSON(`/v1/audio?limit=${mostStored}`)).data.map((x) => x.id);
+      const stored = async () => (await getJSON(`/v1/audio?limit=${mostStored}`)).data.filter((x) => !(x.duration > longest)).map((x) => x.id);
       const recordings = where === 'stored' ? await stored() : where === 'deck' && id ? [id] : undefined;
       setFound(await (await send(query({ ...about, span: { ...about.span, audio_id: id }, recordings }))).json());
     } catch (e) {
@@ -40,7 +40,7 @@ export function Search({ list, head }) {
         ${by === 'span' && html`<p class="small muted">${!r ? t.needsSpan : sel ? t.spanIs(clock(sel.t0), clock(sel.t1)) : t.wholeIs(r.name)}</p>`}
         ${by === 'pattern' && html`<${Field} label=${t.pattern}><${Select} name="search-pattern" value=${about.pattern ?? ''} onChange=${setPattern} items=${list.map((p) => [p.id, p.name])} /><//>`}
         ${by === 'text' && html`<${Field} label=${t.text}><input type="text" name="search-text" maxlength="1024" placeholder=${t.textExample} value=${text} onInput=${(e) => setText(e.target.value)} /><//>`}
-        <${Field} label=${t.where}><${Select} name="where" value=${where} onChange=${setWhere} items=${t.wheres.filter(([id]) => id !== 'deck' || r)} /><//>
+        <${Field} label=${t.where} hint=${where === 'stored' ? t.whereHint : undefined}><${Select} name="where" value=${where} onChange=${setWhere} items=${t.wheres.filter(([id]) => id !== 'deck' || r)} /><//>
         <${Field} label=${t.limit}><input type="number" name="limit" min="1" max="200" value=${limit} onInput=${(e) => setLimit(Number(e.target.value) || 20)} /><//></div>
       <${Curl} request=${shown} /></aside></div>`;
 }

@@ -2,7 +2,7 @@
 import { html, useState, bytes, clock, since, span, toast } from '../lib.js';
 import { Icon, Curl, ErrorBox, Progress, Empty } from '../ui.js';
 import { describe, send } from '../api.js';
-import { deck, current, loadStored, pickFiles } from '../deck.js';
+import { deck, current, loadStored, forget, pickFiles } from '../deck.js';
 import { audioPath, keep } from '../stored.js';
 import { usePages } from '../pages.js';
 import { t } from '../texts/recordings.js';
@@ -37,6 +37,7 @@ export default function Recordings() {
     setSure(null);
     await send(describe('DELETE', audioPath(x.id)));
     all.drop(x.id);
+    forget(x.id);
     toast(t.removed(nameOf(x)));
   })();
   const tools = html`<button class="btn" onClick=${() => pickFiles(store)}><${Icon} name="plus" />${t.storeFile}</button>
