@@ -4,7 +4,7 @@ export const t = {
   many: 'Several files, or a folder, become a batch of jobs.', folder: 'A folder of recordings', sampleSpeech: 'Sample: speech', sampleSound: 'Sample: bell and siren', tasks: 'What you can do',
   cards: {
     transcribe: 'Words with their times; click one to hear it.', ask: 'A conversation about a sound, streamed.', generate: 'Describe a sound, and hear it.',
-    convert: 'Another container, rate or depth; compare by ear.', jobs: 'Batches and long work, with progress.', system: 'Memory, queue and services at a glance.',
+    edit: 'Cut, filter, level, stretch; compare by ear and eye.', jobs: 'Batches and long work, with progress.', system: 'Memory, queue and services at a glance.',
   },
   foot: 'Every action shows its curl command. Press ? for the shortcuts, Ctrl K for every command.',
 };

@@ -26,7 +26,10 @@ export function List({ all, selected }) {
     setBusy(false);
   };
   const save = () => attempt(async () => download(await (await send(exported())).blob(), 'patterns.jsonl'));
-  const preview = (file) => attempt(async () => setIncoming({ file, answer: await (await send(imported(file, true))).json() }));
+  const preview = (file) => attempt(async () => {
+    const answer = await (await send(imported(file, true))).json();
+    setIncoming({ file, answer, patterns: (await file.text()).split('\n').filter((line) => line.slice(0, 60).includes('"type":"pattern"')).length });
+  });
   const bring = () => attempt(async () => {
     const { patterns } = await (await send(imported(incoming.file))).json();
     patterns.forEach(all.put);
@@ -44,7 +47,7 @@ export function List({ all, selected }) {
   if (all.error) return html`<${ErrorBox} error=${all.error} onRetry=${() => all.more()} />`;
   if (!list) return null;
   return html`<section class="stack" aria-label=${t.list}><${ErrorBox} error=${error} />${busy && html`<${Progress} label=${t.working} />`}
-    ${incoming && html`<div class="panel stack tight" role="group" aria-label=${t.import}><p>${t.incoming(incoming.answer.patterns.length, incoming.answer.recordings, incoming.file.name)}</p>
+    ${incoming && html`<div class="panel stack tight" role="group" aria-label=${t.import}><p>${t.incoming(incoming.patterns, incoming.answer.recordings, incoming.file.name)}</p>
       <div class="row"><button class="btn primary" data-test="import" onClick=${bring}>${t.importNow}</button><button class="btn quiet" onClick=${() => setIncoming(null)}>${say.no}</button></div>
       <${Curl} request=${imported(incoming.file)} /></div>`}
     ${!list.length ? html`<${Empty} ...${t.noPatterns}>${tools}<//>` : html`<div class="bar"><h2>${t.list}</h2><span class="small faint">${list.length}${all.next ? '+' : ''}</span><span class="grow"></span>

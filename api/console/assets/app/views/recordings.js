@@ -61,7 +61,7 @@ function Row({ x, inDeck, sure, setSure, remove }) {
   const name = nameOf(x), rate = x.sample_rate ? `${x.sample_rate / 1000} kHz${x.channels ? `, ${say.deck.channels(x.channels)}` : ''}` : '–';
   const actions = sure ? html`<button class="btn small danger" onClick=${() => remove(x)}>${t.remove(name)}</button> <button class="btn small quiet" onClick=${() => setSure(null)}>${say.no}</button>`
     : html`<div class="row end"><button class="btn small" aria-label=${t.put(name)} onClick=${() => loadStored(x)}>${say.deck.put}</button>
-      <a class="btn small quiet icon-only" href=${audioPath(x.id)} download=${name} aria-label=${t.save(name)}><${Icon} name="down" /></a>
+      <a class="btn small quiet icon-only hide-s" href=${audioPath(x.id)} download=${name} aria-label=${t.save(name)}><${Icon} name="down" /></a>
       <button class="btn small quiet" aria-label=${t.remove(name)} onClick=${() => setSure(x)}>${t.delete}</button></div>`;
   return html`<tr aria-selected=${inDeck} class=${inDeck ? 'pick' : ''} data-test="recording"><td class="wrap"><b>${name}</b><div class="tiny faint mono">${x.id.slice(0, 12)}</div></td>
     <td class="num">${x.duration ? clock(x.duration, 1) : '–'}</td><td class="num hide-s nowrap">${rate}</td><td class="num hide-s">${bytes(x.size)}</td><td class="num hide-s nowrap">${since(x.last_used)}</td>
