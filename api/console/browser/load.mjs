@@ -82,9 +82,9 @@ try {
   let began = Date.now();
   await many(patterns, (i) => server.call('POST', '/v1/patterns', { name: `pattern ${i}`, examples: [{ audio_id: id, start: (i % 50) / 100, end: 0.5 + (i % 50) / 100 }] }), 2);
   console.log(`${patterns} patterns taught in ${Math.round((Date.now() - began) / 1000)} s`);
-  await server.call('POST', '/v1/services/audioProcessor/drain', { reason: 'load test' });
+  await server.call('POST', '/v1/services/wav2vec2/drain', { reason: 'load test' });
   began = Date.now();
-  await many(jobs, (i) => server.call('POST', '/v1/jobs', { task: 'convert', audio_id: id, params: { container: 'flac' }, labels: { name: `job ${i}` } }));
+  await many(jobs, (i) => server.call('POST', '/v1/jobs', { task: 'transcribe', audio_id: id, labels: { name: `job ${i}` } }));
   console.log(`${jobs} jobs submitted in ${Math.round((Date.now() - began) / 1000)} s`);
   const { page, seen } = await open(browser, server.base), client = await page.context().newCDPSession(page);
   page.setDefaultTimeout(180_000);
@@ -136,7 +136,7 @@ try {
   });
   await part('a server that goes away', page, async () => {
     await goTo(page, 'jobs', 'Jobs');
-    await server.call('POST', '/v1/services/audioProcessor/resume', {});
+    await server.call('POST', '/v1/services/wav2vec2/resume', {});
     await until(page, (n) => Number(/Unfinished ([\d,]+)/.exec(document.body.textContent)?.[1].replace(',', '')) < n, jobs);
     const before = seen.problems.length;
     await server.stop();
