@@ -75,6 +75,10 @@ type Dependencies struct {
 	Store manage.Store
 	// Keys checks API keys on every route but the probes; nil if none are required.
 	Keys Keys
+	// KeyStore has the keys for the routes that manage them, also if none are required.
+	KeyStore manage.KeyStore
+	// Known are the models of the catalogue.
+	Known []gen.KnownModel
 	// Presented checks the keys that requests send although none are required; nil accepts
 	// none.
 	Presented Keys
@@ -189,8 +193,9 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Reload: deps.Reload,
 			Views:      deps.Views,
 			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
-			Routes: h.operations.taskRoutes(),
-			Keys:   deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
+			Routes:   h.operations.taskRoutes(),
+			KeyStore: deps.KeyStore, Known: deps.Known,
+			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
 		},
 		handlers: h,
 	}

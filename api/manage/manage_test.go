@@ -112,6 +112,14 @@ func TestALockedServerIsNotChanged(t *testing.T) {
 			_, err := h.SetLogLevel(ctx, gen.SetLogLevelRequestObject{})
 			return err
 		},
+		"new key": func(ctx context.Context) error {
+			_, err := h.CreateKey(ctx, gen.CreateKeyRequestObject{})
+			return err
+		},
+		"revoked key": func(ctx context.Context) error {
+			_, err := h.RevokeKey(ctx, gen.RevokeKeyRequestObject{})
+			return err
+		},
 		"service": func(ctx context.Context) error {
 			_, err := h.ChangeService(ctx, gen.ChangeServiceRequestObject{})
 			return err

@@ -54,8 +54,11 @@ type Handlers struct {
 	Version gen.Version
 	// Routes are the routes that run tasks, by task.
 	Routes map[string]TaskRoute
-	// Keys reports whether API keys are required.
-	Keys bool
+	// Keys reports whether API keys are required. KeyStore has them, also if they are not.
+	Keys     bool
+	KeyStore KeyStore
+	// Known are the models of the catalogue.
+	Known []gen.KnownModel
 	// Locked refuses every change: no keys are required, and the server is reachable from
 	// other machines.
 	Locked bool

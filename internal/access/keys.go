@@ -35,7 +35,9 @@ const (
 
 // Key is the stored part of a key: everything but its secret.
 type Key struct {
-	ID     string  `json:"id"`
+	ID string `json:"id"`
+	// Name is whose key it is, or "".
+	Name   string  `json:"name,omitempty"`
 	Scopes []Scope `json:"scopes"`
 	// Hash is the SHA-256 of the whole key in hexadecimal. The secret has 256 random bits,
 	// so a slow hash would add no protection.
@@ -90,15 +92,20 @@ func ParseScopes(list string) ([]Scope, error) {
 	return scopes, nil
 }
 
-// Create creates a key that is valid for life, or for ever if life is 0. The returned text
-// is the key itself, which is not stored.
+// Create is CreateNamed without a name.
 func (s *Store) Create(scopes []Scope, life time.Duration) (Key, string, error) {
+	return s.CreateNamed("", scopes, life)
+}
+
+// CreateNamed creates a key that is valid for life, or for ever if life is 0. The returned
+// text is the key itself, which is not stored. The name is for people.
+func (s *Store) CreateNamed(name string, scopes []Scope, life time.Duration) (Key, string, error) {
 	var random [38]byte
 	_, _ = rand.Read(random[:]) // never fails, by its documentation
 	id := hex.EncodeToString(random[:6])
 	text := prefix + id + "_" + hex.EncodeToString(random[6:])
 	sum := sha256.Sum256([]byte(text))
-	key := Key{ID: id, Scopes: scopes, Hash: hex.EncodeToString(sum[:]), Created: time.Now().UTC().Truncate(time.Second)}
+	key := Key{ID: id, Name: name, Scopes: scopes, Hash: hex.EncodeToString(sum[:]), Created: time.Now().UTC().Truncate(time.Second)}
 	if life > 0 {
 		key.Expires = time.Now().Add(life).UTC()
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
 	"github.com/grym-synth/grym-synth/internal/version"
+	"github.com/grym-synth/grym-synth/services/modelstore/hub"
 )
 
 // serve runs the server until ctx ends, and then drains it. restoreSignals restores default
@@ -150,13 +151,28 @@ func (s *system) dependencies(
 		Pipelines: s.pipelines, Jobs: async.jobs, Batches: async.batches,
 		Recordings: async.library, StoredAudio: async.library, Store: losses{async.database}, Renditions: async.renditions,
 		Views: views, UnreadableModels: s.catalog.Unreadable, RemoveModel: s.removeModel, Settings: inForce,
-		Keys: keys, Presented: access.Open(cfg.DataDir), Failures: access.NewFailures(cfg.Auth.FailuresPerMinute),
+		Keys: keys, Presented: access.Open(cfg.DataDir), KeyStore: access.Open(cfg.DataDir), Known: knownModels(s.known),
+		Failures:    access.NewFailures(cfg.Auth.FailuresPerMinute),
 		OpenMetrics: cfg.Auth.OpenMetrics, Traffic: s.performance.Traffic(),
 		Metrics: promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		Version: gen.Version{Version: version.Version, Commit: version.Commit(), Go: runtime.Version(), Onnxruntime: s.runtime.Version(),
 			Platform: version.Platform()},
 		Contract: contract, Tracer: s.requestTracer(), SpoolDir: spool, Log: s.log,
 	}
+}
+
+// knownModels returns the catalogue as the API shows it.
+func knownModels(catalogue hub.Catalogue) []gen.KnownModel {
+	list := make([]gen.KnownModel, len(catalogue))
+	for i, m := range catalogue {
+		list[i] = gen.KnownModel{
+			Name: m.Name, Source: m.Source, Task: m.Task, Service: m.Service, Parameters: m.Parameters, License: m.License, About: m.About,
+		}
+		if len(m.Languages) > 0 {
+			list[i].Languages = &m.Languages
+		}
+	}
+	return list
 }
 
 // greet prints the address, an example, and firstKey unless it is "".

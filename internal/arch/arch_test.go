@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 	"api/gen":                 {},
 	"api/jobs": {"api/gen", "api/problem", "api/web", "orchestrator/jobs", "services", "services/tasks",
 		"orchestrator/batches"},
-	"api/manage": {"api/gen", "api/problem", "api/web", "hardening", "hardening/performance", "orchestrator",
+	"api/manage": {"api/gen", "api/problem", "api/web", "hardening", "hardening/performance", "internal/access", "orchestrator",
 		"orchestrator/jobs", "resources", "services"},
 	"api/patterns":          {"api/gen", "api/web", "services", "services/tasks"},
 	"api/problem":           {"services"},

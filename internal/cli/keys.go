@@ -14,8 +14,8 @@ import (
 )
 
 // noKeyRoute is the error for managing the keys of another machine.
-const noKeyRoute = "the API has no route for keys, which are in the server's data folder; " +
-	"run this on the server's machine with its --data-dir"
+const noKeyRoute = "this command works on the keys in a data folder; run it on the server's machine with its --data-dir, " +
+	"or use the console or /v1/keys"
 
 func (e *environment) keysCommand() *cobra.Command {
 	var server string
@@ -24,7 +24,7 @@ func (e *environment) keysCommand() *cobra.Command {
 		Short: "Create, list and revoke API keys",
 		Long: `Create, list and revoke the API keys in the data folder. A running server sees a
 change with its next request. Keys of a server on another machine are managed
-there: the API has no route for them.`,
+there, in its console or at /v1/keys.`,
 		Example: `  grym-synth keys create --scopes use,read --expires 720h
   grym-synth keys list
   grym-synth keys revoke 0123456789ab`,
@@ -48,12 +48,13 @@ there: the API has no route for them.`,
 func (e *environment) keysCreate() *cobra.Command {
 	scopes := []access.Scope{access.ScopeUse}
 	var life time.Duration
+	var name string
 	c := &cobra.Command{
 		Use:   "create [flags]",
 		Short: "Create an API key and print it",
 		Long:  "Create an API key and print it. It cannot be printed again.",
 		Example: `  grym-synth keys create
-  grym-synth keys create --scopes read --expires 720h
+  grym-synth keys create --scopes read --expires 720h --name monitoring
   grym-synth keys create --scopes admin --data-dir /var/lib/grym-synth`,
 		Args: none, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
@@ -61,7 +62,7 @@ func (e *environment) keysCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, text, err := store.Create(scopes, life)
+			_, text, err := store.CreateNamed(name, scopes, life)
 			if err != nil {
 				return err
 			}
@@ -82,6 +83,7 @@ func (e *environment) keysCreate() *cobra.Command {
 			}
 			return nil
 		})
+	c.Flags().StringVar(&name, "name", "", "`NAME` of whose key it is, or what it is for")
 	complete(c, "scopes", "use", "read", "admin", "use,read")
 	complete(c, "expires", "24h", "720h", "8760h")
 	return c
@@ -90,7 +92,7 @@ func (e *environment) keysCreate() *cobra.Command {
 func (e *environment) keysList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "Print the API keys",
-		Long:    "Print the API keys: id, scopes, when created and when they expire. The keys themselves are not stored.",
+		Long:    "Print the API keys: id, scopes, when created, when they expire and names. The keys themselves are not stored.",
 		Example: "  grym-synth keys list",
 		Args:    none, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
@@ -145,14 +147,17 @@ func listKeys(store *access.Store, out io.Writer) error {
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tSCOPES\tCREATED\tEXPIRES")
+	fmt.Fprintln(table, "ID\tSCOPES\tCREATED\tEXPIRES\tNAME")
 	for _, key := range keys {
-		expires := "never"
+		expires, name := "never", "-"
+		if key.Name != "" {
+			name = key.Name
+		}
 		if !key.Expires.IsZero() {
 			expires = key.Expires.Format(time.RFC3339)
 		}
 		scopes := strings.Trim(fmt.Sprint(key.Scopes), "[]")
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", key.ID, scopes, key.Created.Format(time.RFC3339), expires)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", key.ID, scopes, key.Created.Format(time.RFC3339), expires, name)
 	}
 	return table.Flush()
 }

@@ -194,7 +194,7 @@ func TestWhatEachCommandDoes(t *testing.T) {
 		"-version":                       {out: version},
 		"config":                         {out: "settings\n"},
 		"config --origins --data-dir=d":  {out: "settings\n", origins: true, settings: Settings{Values: map[string]string{"dataDir": "d"}}},
-		"keys list":                      {out: "ID  SCOPES  CREATED  EXPIRES\n"},
+		"keys list":                      {out: "ID  SCOPES  CREATED  EXPIRES  NAME\n"},
 	} {
 		var c called
 		require.Equal(t, result{ExitOK, want.out, ""}, run(t, &c, strings.Fields(line)...), line)
@@ -234,15 +234,15 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	keys := func(args ...string) result {
 		return runWith(t.Context(), &c, nil, program, append([]string{"keys"}, args...)...)
 	}
-	created := keys("create", "--scopes", "read,admin", "--expires", "1h")
+	created := keys("create", "--scopes", "read,admin", "--expires", "1h", "--name", "a colleague")
 	require.Equal(t, ExitOK, created.code)
 	require.Regexp(t, `^grym_[0-9a-f]{12}_[0-9a-f]{64}\n$`, created.out)
 	id := strings.Split(created.out, "_")[1]
 	listed := keys("list")
-	require.Regexp(t, id+`  read admin  20\S+Z  20\S+Z\n$`, listed.out)
+	require.Regexp(t, id+`  read admin  20\S+Z  20\S+Z  a colleague\n$`, listed.out)
 	require.Equal(t, result{ExitFailure, "", "grym-synth: no key has the id \"nobody\"; keys list prints the ids\n"}, keys("revoke", "nobody"))
 	require.Equal(t, result{ExitOK, "", ""}, keys("revoke", id))
-	require.Equal(t, "ID  SCOPES  CREATED  EXPIRES\n", keys("list").out)
+	require.Equal(t, "ID  SCOPES  CREATED  EXPIRES  NAME\n", keys("list").out)
 	require.Regexp(t, `_\S+\n$`, keys("create").out)
-	require.Regexp(t, `  use     20\S+Z  never\n$`, keys("list").out)
+	require.Regexp(t, `  use     20\S+Z  never    -\n$`, keys("list").out)
 }

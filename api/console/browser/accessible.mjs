@@ -1,7 +1,7 @@
 // axe-core and the width of every view, in both themes and at three widths.
 import { check, goTo, open, part, violations, settle } from './harness.mjs';
 
-const names = ['', 'transcribe', 'ask', 'convert', 'measure', 'patterns', 'task', 'generate', 'pipelines', 'jobs', 'models', 'system', 'settings'];
+const names = ['', 'transcribe', 'ask', 'edit', 'convert', 'measure', 'patterns', 'task', 'generate', 'pipelines', 'pipelines/+', 'recordings', 'jobs', 'jobs/+', 'models', 'models/gama-tiny', 'system', 'settings'];
 
 export async function accessible(browser, base) {
   const found = [], wide = [];
@@ -21,7 +21,7 @@ export async function accessible(browser, base) {
           for (const v of await violations(page)) found.push(`${name || 'start'} ${theme} ${width}: ${v}`);
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth + Math.max(0, document.querySelector('.main').scrollWidth - document.querySelector('.main').clientWidth));
           if (over > 0) wide.push(`${name || 'start'} ${width}: ${over} px`);
-          if (process.env.CONSOLE_SHOTS) await page.screenshot({ path: `${process.env.CONSOLE_SHOTS}/${name || 'start'}-${theme}-${width}.png` });
+          if (process.env.CONSOLE_SHOTS) await page.screenshot({ path: `${process.env.CONSOLE_SHOTS}/${(name || 'start').replace('/', '-')}-${theme}-${width}.png` });
           pages++;
         }
         await page.keyboard.press('Control+k');

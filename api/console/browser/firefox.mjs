@@ -2,7 +2,7 @@
 import { check, find } from './harness.mjs';
 import { launch } from './bidi.mjs';
 
-const views = ['ask', 'convert', 'measure', 'patterns', 'task', 'generate', 'pipelines', 'jobs', 'models', 'system', 'settings'];
+const views = ['ask', 'edit', 'convert', 'measure', 'patterns', 'task', 'generate', 'pipelines', 'recordings', 'jobs', 'models', 'system', 'settings'];
 
 export async function withFirefox(base) {
   const executable = find('firefox');

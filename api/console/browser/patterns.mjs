@@ -31,9 +31,71 @@ export async function patterns(page) {
   check('and by a key, which replaces the verdict', true);
 }
 
+/** Edges, previews, names, relations, search, export and import. */
+export async function patternsSteered(page) {
+  const list = page.locator('section[aria-label=Patterns]'), find = page.locator('[data-test=find]').first(), edges = page.locator('[data-test=edges]');
+  await find.locator('button').first().focus();
+  await page.keyboard.press('e');
+  const before = await edges.textContent();
+  for (const key of ['ArrowRight', 'ArrowRight', 'Shift+ArrowLeft']) await page.keyboard.press(key);
+  const after = await edges.textContent();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => /of 1 right ones|of 2 right ones/.test(document.querySelector('[data-test=effect]').textContent));
+  check('edges are moved by keyboard', before !== after && (await find.locator('.mono').first().textContent()) === after, `${before} to ${after}`);
+  await find.getByRole('button', { name: /Move the edges/ }).click();
+  const box = await page.locator('.lanes canvas').boundingBox(), [t0] = (await edges.textContent()).split('–').map((x) => Number(x.split(':')[1])), all = Number(await page.locator('.surface').getAttribute('aria-valuemax'));
+  await page.mouse.move(box.x + (t0 / all) * box.width, box.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(box.x + ((t0 + 0.15) / all) * box.width, box.y + 40, { steps: 5 });
+  await page.mouse.up();
+  const dragged = await edges.textContent();
+  await page.locator('input[name=preview]').check();
+  await page.getByRole('button', { name: 'Save edges' }).click();
+  await page.getByRole('group', { name: 'What would change' }).waitFor();
+  check('edges are moved by mouse, and the effect is shown first', dragged !== after && /would change from/.test(await page.getByRole('group', { name: 'What would change' }).textContent()), dragged);
+  await page.locator('[data-test=apply]').click();
+  await page.locator('[data-test=apply]').waitFor({ state: 'detached' });
+  await page.locator('input[name=preview]').uncheck();
+  const [saved] = await Promise.all([page.waitForEvent('download'), list.getByRole('button', { name: 'Export all' }).click()]), file = await saved.path();
+  await list.locator('a.title', { hasText: 'mute' }).click();
+  await page.locator('aside[aria-label="Pattern mute"] h3', { hasText: 'Relations' }).waitFor();
+  await page.locator('input[name=rename]').fill('silence, please');
+  await page.keyboard.press('Enter');
+  await list.locator('a.title', { hasText: 'silence, please' }).waitFor();
+  check('a pattern has its relations, and another name', true, await page.locator('aside.side').last().locator('p.muted').first().textContent());
+  await choose(page, () => list.getByRole('button', { name: 'Import', exact: true }).click(), file);
+  const incoming = page.getByRole('group', { name: 'Import' });
+  await incoming.waitFor();
+  check('an import is shown before it is stored', /has 1 pattern with \d+ sounds?\. Nothing has been stored/.test(await incoming.textContent()), await incoming.locator('p').textContent());
+  await page.locator('[data-test=import]').click();
+  await list.locator('a.title', { hasText: /^mute$/ }).waitFor();
+  await list.locator('a.title', { hasText: 'silence, please' }).click();
+  await page.getByRole('button', { name: 'Delete silence, please' }).click();
+  await page.getByRole('button', { name: 'Delete silence, please' }).click();
+  await list.locator('a.title', { hasText: 'silence, please' }).waitFor({ state: 'detached' });
+  await page.getByRole('tab', { name: 'Search' }).click();
+  await page.keyboard.press('Escape');
+  await page.locator('[data-test=search]').click();
+  await page.locator('[data-test=hit]').first().waitFor();
+  const first = await page.locator('[data-test=hit]').first().textContent();
+  await page.locator('[data-test=hit] button').first().click();
+  await until(page, () => document.querySelector('.deck-tools .sel').textContent.includes('–'));
+  check('stored sound is searched by a span, and a hit is heard', /1\.000$/.test(first), first);
+  await page.getByRole('tab', { name: 'Text' }).click();
+  await page.locator('input[name=search-text]').fill('a ringing bell');
+  await page.locator('[data-test=search]').click();
+  await page.locator('[data-test=hit], section[aria-label=Hits] [role=alert]').first().waitFor();
+  await page.getByRole('tab', { name: 'Pattern' }).click();
+  await page.locator('[data-test=search]').click();
+  await page.locator('[data-test=hit]').first().waitFor();
+  check('and by a text and a pattern', true, await page.locator('section[aria-label=Hits] h2').textContent());
+  await page.getByRole('tab', { name: 'Detect' }).click();
+}
+
 /** Deletes what the other checks have seen. */
 export async function patternDeleted(page) {
   await goTo(page, 'patterns', 'Patterns');
+  await page.locator('section[aria-label=Patterns] a.title', { hasText: 'mute' }).click();
   await page.getByRole('button', { name: 'Delete mute' }).click();
   await page.getByRole('button', { name: 'Delete mute' }).click();
   await page.getByRole('heading', { name: 'No patterns yet' }).waitFor();
@@ -62,4 +124,34 @@ export async function pipelines(page) {
   await until(page, () => /^clean\./.test(document.querySelector('.transport select').selectedOptions[0].textContent));
   check('the sound of a step goes to the deck', true);
   check('the run is listed', (await page.locator('section[aria-label="Latest runs"] li').count()) === 1);
+}
+
+/** A definition as text: stored, refused with its faults, changed and deleted. */
+export async function pipelinesWritten(page) {
+  await page.locator('.rail a.item[href="#/pipelines"]').click();
+  await page.getByRole('link', { name: 'New pipeline' }).click();
+  const box = page.locator('textarea[name=definition]'), text = await box.inputValue();
+  await box.fill(text.slice(0, -9));
+  await page.locator('.hint.bad').waitFor();
+  check('a text that is not JSON is refused with its line', /line \d+/.test(await page.locator('.hint.bad').textContent()), await page.locator('.hint.bad').textContent());
+  await box.fill(text.replace('"transcribe"', '"sing"').replace('high_pass"', 'hihg_pass"'));
+  await page.locator('[data-test=store-pipeline]').click();
+  await page.locator('[data-test=step-of-text] .bad').first().waitFor();
+  const faults = await page.locator('[data-test=step-of-text]').allTextContents();
+  check('the faults are at their steps', /operations\[0\]\.op/.test(faults[0]) && /"sing" does not exist/.test(faults[1]), faults[1]);
+  await page.getByRole('button', { name: 'Go to the step words' }).click();
+  check('a step is found in the text', await box.evaluate((b) => b === document.activeElement && b.value.slice(b.selectionStart).startsWith('"id": "words"')));
+  await box.fill(text);
+  await page.keyboard.press('Control+Enter');
+  await page.locator('h2', { hasText: /^my-pipeline$/ }).waitFor();
+  await page.getByRole('link', { name: 'Change', exact: true }).click();
+  await box.fill(text.replace('"frequency": 80', '"frequency": 120'));
+  await page.locator('[data-test=store-pipeline]').click();
+  await page.locator('[data-test=run-pipeline]').waitFor();
+  await page.getByRole('link', { name: 'Change', exact: true }).click();
+  check('a pipeline is stored and changed', /Version 3 will be stored/.test(await page.locator('aside.side').textContent()));
+  await page.locator('[data-test=remove-pipeline]').click();
+  await page.getByRole('button', { name: 'Delete my-pipeline' }).click();
+  await page.locator('section[aria-label=Pipelines]').waitFor();
+  check('and deleted after a question', (await page.locator('section[aria-label=Pipelines] a.title', { hasText: 'my-pipeline' }).count()) === 0);
 }

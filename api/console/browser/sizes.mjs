@@ -24,7 +24,7 @@ export async function sizes(browser, base) {
     const earlyBytes = sum(first.filter(([url]) => early.includes(url)));
     check('at most 60 kB before the first paint', earlyBytes <= 60_000, kilobytes(earlyBytes));
     check('at most 120 kB for the first view', sum(first) <= 120_000, `${kilobytes(sum(first))} in ${first.length} files`);
-    for (const view of ['transcribe', 'ask', 'convert', 'measure', 'patterns', 'task', 'generate', 'pipelines', 'jobs', 'models', 'system', 'settings']) {
+    for (const view of ['transcribe', 'ask', 'edit', 'convert', 'measure', 'patterns', 'task', 'generate', 'pipelines', 'recordings', 'jobs', 'models', 'system', 'settings']) {
       await page.evaluate((v) => { location.hash = `#/${v}`; }, view);
       await settle(page);
     }

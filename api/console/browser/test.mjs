@@ -6,6 +6,7 @@ import { byPointer, byKeyboard } from './views.mjs';
 import { openHub } from './hub.mjs';
 import { patternDeleted } from './patterns.mjs';
 import { accessible } from './accessible.mjs';
+import { tenTasks } from './tasks.mjs';
 import { withKeys } from './keys.mjs';
 import { withFirefox } from './firefox.mjs';
 
@@ -27,6 +28,7 @@ try {
   await accessible(browser, server.base);
   await part('deletion of a pattern', page, patternDeleted);
   await context.close();
+  await tenTasks(browser, server);
   await withKeys(browser, binary);
   await withFirefox(server.base);
 } finally {

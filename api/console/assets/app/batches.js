@@ -1,12 +1,13 @@
 // Batches: many files as one, with counts that move, results, retries.
-import { html, store, useState, useEffect, span, timeOf, toast, download } from './lib.js';
+import { html, store, useState, useEffect, span, timeOf, toast, download, go } from './lib.js';
 import { Icon, State, Progress, ErrorBox, Curl } from './ui.js';
 import { describe, send, getJSON } from './api.js';
-import { load, setNotes } from './deck.js';
+import { loadId, setNotes } from './deck.js';
+import { t } from './texts/batches.js';
 import { say } from './texts.js';
 
-export const batches = store({ list: [], error: null });
-const page = 50, period = 1000, mostShown = 5, mostLines = 200, t = say.batches;
+export const batches = store({ list: [], error: null, files: [] }); // files are those of a batch that is being put together
+const page = 50, period = 1000, mostShown = 5, mostLines = 200;
 const isRunning = (b) => b.status === 'running';
 
 export async function refreshBatches() {
@@ -29,18 +30,10 @@ export async function watch() {
   watching = false;
 }
 
-/** Many files in one request. */
-export async function submitFiles(files, task = 'transcribe') {
-  const request = { task, title: new Date().toISOString().slice(0, 19).replace('T', ' ') };
-  const form = [['request', JSON.stringify(request)], ...files.map((file) => ['audio', file])];
-  const headers = { 'Idempotency-Key': `console-${crypto.getRandomValues(new Uint32Array(4)).join('-')}` };
-  try {
-    const accepted = await (await send(describe('POST', '/v1/batches', { form, headers }))).json();
-    toast(t.accepted(accepted.items));
-    watch();
-  } catch (e) {
-    toast(e.message);
-  }
+/** Begins a new batch of files. */
+export function compose(files) {
+  batches.set({ files });
+  go('jobs/+');
 }
 
 async function change(method, path) {
@@ -127,8 +120,7 @@ function Line({ x }) {
   const name = x.name ?? t.item(x.item + 1);
   const toDeck = async () => {
     try {
-      const blob = await (await send(describe('GET', `/v1/audio/${x.audio_id}`))).blob();
-      const r = await load(new File([blob], name, { type: blob.type }));
+      const r = await loadId(x.audio_id, name);
       if (r && x.result?.words) setNotes(r.id, 'words', x.result.words.map((w) => ({ text: w.word, t0: w.start, t1: w.end })));
     } catch (e) {
       toast(e.message);

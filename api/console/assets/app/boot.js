@@ -4,7 +4,7 @@
   const theme = localStorage.getItem('grym.theme');
   if (theme === 'dark' || theme === 'light') document.documentElement.dataset.theme = theme;
   const base = document.currentScript.src.replace(/boot\.js$/, '');
-  const modules = ['main', 'lib', 'ui', 'api', 'deck', 'deck-view', 'dsp', 'paint', 'jobs', 'tasks', 'forms', 'palette', 'server', 'texts', 'icons', 'views'];
+  const modules = ['main', 'lib', 'ui', 'api', 'deck', 'deck-view', 'wav', 'jobs', 'tasks', 'server', 'texts', 'icons', 'views'];
   let begun = false;
   const begin = () => {
     if (begun) return;

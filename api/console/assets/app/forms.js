@@ -1,10 +1,11 @@
 // Forms made from the JSON Schema of a task's parameters: a new task or parameter needs no code here.
 import { html } from './lib.js';
 import { Field, Select } from './ui.js';
+import { params, hints } from './texts/forms.js';
 import { say } from './texts.js';
 
 const human = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
-export const labelOf = (name) => say.params[name] ?? human(name);
+export const labelOf = (name) => params[name] ?? human(name);
 
 /** Sliders are for numbers with two limits, a default and few enough steps. */
 function sliderOf(p) {
@@ -23,7 +24,7 @@ export function withValue(values, name, value, property) {
 }
 
 function Control({ name, property: p, value, onChange }) {
-  const label = labelOf(name), hint = say.hints[name] ?? p.description, set = (v) => onChange(name, v, p);
+  const label = labelOf(name), hint = hints[name] ?? p.description, set = (v) => onChange(name, v, p);
   const number = (text) => (text === '' ? undefined : Number(text));
   if (p.enum) {
     const first = p.default === undefined ? [['', say.form.automatic]] : [];

@@ -6,6 +6,8 @@ const paths = {
   text: 'M4 6h16M4 11h11M4 16h14M4 21h7',
   ask: 'M4 5h16v11H10l-5 4v-4H4z',
   convert: 'M4 8h13l-3-3M20 16H7l3 3',
+  edit: 'M6 4v16M6 8h12M6 16h8M18 5v6M14 13v6',
+  wave: 'M3 10v4M7 7v10M11 4v16M15 8v8M19 10v4',
   measure: 'M4 4v16h16M8 16v-5M12 16V8M16 16v-3',
   box: 'M5 5h14v14H5z',
   make: 'M12 3v4M12 17v4M3 12h4M17 12h4M6 6l2.5 2.5M15.5 15.5L18 18M6 18l2.5-2.5M15.5 8.5L18 6',

@@ -3,7 +3,7 @@
 import { spectrogram } from './dsp.js';
 
 const stored = new Map();
-onmessage = ({ data: { id, samples, rate, t0, t1, forget } }) => {
+onmessage = ({ data: { id, samples, part: piece, rate, t0, t1, forget } }) => {
   if (forget) {
     stored.delete(id);
     return;
@@ -12,6 +12,11 @@ onmessage = ({ data: { id, samples, rate, t0, t1, forget } }) => {
     const made = spectrogram(samples, rate);
     stored.set(id, { samples, rate, loudest: made.loudest });
     postMessage({ id, ...made }, [made.levels.buffer]);
+    return;
+  }
+  if (piece) { // of a recording that the server has
+    const made = spectrogram(piece, rate, { most: 3000 });
+    postMessage({ id, fine: { t0, t1, ...made } }, [made.levels.buffer]);
     return;
   }
   const one = stored.get(id);

@@ -1,25 +1,26 @@
 import { html, useState, useRef, useMemo, bytes, download, stem } from '../lib.js';
 import { Icon, Curl, ErrorBox, Progress, RunKey, Empty, useRun } from '../ui.js';
-import { send } from '../api.js';
 import { deck, current, payload, load, setResult, loadSample } from '../deck.js';
-import { tasks, taskOf, taskRequest } from '../tasks.js';
+import { tasks, taskOf } from '../tasks.js';
+import { runTask, requestOf } from '../run.js';
 import { Parameters } from '../forms.js';
+import { t } from '../texts/convert.js';
 import { say } from '../texts.js';
 
-const t = say.convert;
 
+const nameOf = (about) => about.file?.name ?? about.name;
 export default function Convert() {
   const d = deck.use(), r = current(d), task = tasks.use((x) => taskOf('convert', x.list));
   const [params, setParams] = useState({ container: 'flac' }), [busy, setBusy] = useState(false), [error, setError] = useState(null);
   const container = params.container ?? 'wav', about = payload(r);
-  const request = useMemo(() => about && task && taskRequest(task, { params, audio: about, output: `out.${container}` }), [r, task, d.selection, params]);
+  const options = { params, audio: about, output: `out.${container}` }, request = useMemo(() => about && task && requestOf(task, options), [r, task, d.selection, params]);
   const run = async () => {
     if (!request || busy) return;
     setBusy(true);
     setError(null);
     try {
-      const answer = await send(request), blob = await answer.blob();
-      setResult(r.id, 'converted', { blob, name: `${stem(about.file.name)}.${container}` });
+      const answer = await runTask(task, options, { format: 'audio' }), blob = await answer.blob();
+      setResult(r.id, 'converted', { blob, name: `${stem(nameOf(about))}.${container}` });
     } catch (e) {
       setError(e);
     }
@@ -33,8 +34,8 @@ export default function Convert() {
     <${ErrorBox} error=${error} onRetry=${run} />${busy && html`<${Progress} label=${t.busy} />`}
     <div class="panel flush table-wrap"><table><thead><tr><th><span class="sr">${t.which}</span></th><th>${t.name}</th><th class="num hide-s">${t.size}</th>
       <th class="hide-s">${t.type}</th><th><span class="sr">${say.actions}</span></th></tr></thead><tbody>
-      <tr><td>${t.before}</td><td>${about.file.name}</td><td class="num hide-s">${bytes(about.file.size)}</td><td class="hide-s">${about.file.type || '–'}</td>
-        <td class="num"><${Player} blob=${about.file} label=${t.before} /></td></tr>
+      <tr><td>${t.before}</td><td>${nameOf(about)}</td><td class="num hide-s">${bytes(about.file?.size ?? about.bytes)}</td><td class="hide-s">${about.file?.type || '–'}</td>
+        <td class="num">${about.file && html`<${Player} blob=${about.file} label=${t.before} />`}</td></tr>
       <tr><td>${t.after}</td><td>${out?.name ?? html`<span class="faint">${t.nothing}</span>`}</td><td class="num hide-s">${out ? bytes(out.blob.size) : ''}</td>
         <td class="hide-s">${out?.blob.type ?? ''}</td><td class="num">${out && html`<div class="row end"><${Player} blob=${out.blob} label=${t.after} />
           <button class="btn small quiet icon-only" aria-label=${say.save} onClick=${() => download(out.blob, out.name)}><${Icon} name="down" /></button>

@@ -5,9 +5,10 @@ import { send } from '../api.js';
 import { deck, current, payload, setResult, setNotes, useLayer, loadSample } from '../deck.js';
 import { tasks, taskOf, taskRequest } from '../tasks.js';
 import { Parameters, labelOf } from '../forms.js';
+import { t } from '../texts/measure.js';
 import { say } from '../texts.js';
 
-const t = say.measure, width = 1200, height = 360;
+const width = 1200, height = 360;
 const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
 const file = (params, name) => `${stem(name)}-${params.kind}.png`;
 

@@ -2,35 +2,28 @@
 import { html, useState, useEffect, useMemo, span, timeOf, toast, go } from '../lib.js';
 import { Icon, Curl, ErrorBox, Field, Segments, Progress, Pill, State, RunKey, Empty, useRun, brief } from '../ui.js';
 import { describe, send, getJSON } from '../api.js';
-import { deck, current, payload, load, loadSample } from '../deck.js';
+import { deck, current, payload, loadId, loadSample } from '../deck.js';
 import { Parameters, isShown } from '../forms.js';
+import { usePages } from '../pages.js';
+import { Editor } from './pipeline-editor.js';
 import { jobs, submitRequest, isFinished, titleOf, JobCard } from '../jobs.js';
+import { t } from '../texts/pipelines.js';
 import { say } from '../texts.js';
 
-const t = say.pipelines, page = 200, mostRuns = 8, mostItems = 12;
+const mostRuns = 8, mostItems = 12;
 const pathOf = (name) => `/v1/pipelines/${name}`, stepsOf = (id) => `/v1/jobs/${id}/steps`;
 
-function usePipelines() {
-  const [list, setList] = useState(null), [next, setNext] = useState(''), [error, setError] = useState(null);
-  const more = async (cursor = '') => {
-    setError(null);
-    try {
-      const found = await getJSON(`/v1/pipelines?limit=${page}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
-      setList((old) => (cursor ? [...old, ...found.data] : found.data));
-      setNext(found.next ?? '');
-    } catch (e) {
-      setError(e);
-    }
-  };
-  useEffect(() => { more(); }, []);
-  return { list, next, error, more };
-}
+/** The name that no pipeline can have stands for a new one. */
+const fresh = '+';
 
 export default function Pipelines({ rest }) {
-  const [name, run] = rest.split('/'), all = usePipelines(), p = all.list?.find((x) => x.name === name) ?? all.list?.find((x) => x.ready) ?? all.list?.[0];
+  const [name, run] = rest.split('/'), all = usePages('/v1/pipelines', 'name'), p = all.list?.find((x) => x.name === name) ?? all.list?.find((x) => x.ready) ?? all.list?.[0];
+  if (all.list && (name === fresh || (p && run === 'edit'))) {
+    return html`<${Editor} key=${rest} p=${name === fresh ? null : p} onSaved=${all.put} onRemoved=${all.drop} />`;
+  }
   if (!p) {
     if (all.error) return html`<${ErrorBox} error=${all.error} onRetry=${() => all.more()} />`;
-    return all.list ? html`<${Empty} ...${t.empty}><//>` : html`<${Progress} label=${t.loading} />`;
+    return all.list ? html`<${Empty} ...${t.empty}><a class="btn primary" href=${`#/pipelines/${fresh}`}>${t.create}</a><//>` : html`<${Progress} label=${t.loading} />`;
   }
   return html`<${One} key=${p.name} p=${p} run=${run} list=${html`<${List} all=${all} selected=${p.name} />`} />`;
 }
@@ -41,7 +34,7 @@ function List({ all, selected }) {
       ${p.lacks.map((x) => html`<div class="tiny bad">${x.step ? `${x.step}: ` : ''}${x.problem}</div>`)}</td>
     <td class="hide-s muted">${t.audio[p.audio]}</td><td class="num hide-s">${p.definition.steps.length}</td><td class="hide-s muted">${t.origin[p.origin] ?? p.origin}</td>
     <td>${p.ready ? html`<${Pill} tone="ok" icon="check">${t.ready}<//>` : html`<${Pill} tone="warn" icon="warn">${t.lacks}<//>`}</td></tr>`;
-  return html`<section class="stack" aria-label=${t.list}><${ErrorBox} error=${all.error} onRetry=${() => all.more()} />
+  return html`<section class="stack" aria-label=${t.list}><div class="row"><h2 class="grow">${t.list}</h2><a class="btn small" href=${`#/pipelines/${fresh}`}><${Icon} name="plus" />${t.create}</a></div><${ErrorBox} error=${all.error} onRetry=${() => all.more()} />
     <div class="panel flush table-wrap"><table><thead><tr><th>${t.pipeline}</th><th class="hide-s">${t.takes}</th><th class="num hide-s">${t.steps}</th><th class="hide-s">${t.from}</th>
       <th>${t.state}</th></tr></thead><tbody>${all.list.map(row)}</tbody></table></div>
     ${all.next && html`<button class="btn" onClick=${() => all.more(all.next)}>${say.more}</button>`}</section>`;
@@ -80,6 +73,7 @@ function One({ p, run, list }) {
   const takes = p.audio !== 'none' && r && (withAudio || p.audio === 'required'), ready = p.ready && input && (takes || p.audio !== 'required') && !busy;
   const request = useMemo(() => {
     const body = { input: input ?? {}, labels: { name: (takes ? `${p.name}: ${r.name}` : p.name).slice(0, 120), pipeline: p.name } }, path = `${pathOf(p.name)}/runs`;
+    if (takes && r.audioId) return describe('POST', path, { json: { ...body, audio_id: r.audioId } });
     return takes ? describe('POST', path, { form: [['request', JSON.stringify(body)], ['audio', payload(r).file]] }) : describe('POST', path, { json: body });
   }, [p, input, takes, d.id, d.selection]);
   const start = async () => {
@@ -99,8 +93,8 @@ function One({ p, run, list }) {
       ${run ? html`<${Run} key=${run} id=${run} name=${p.name} />` : html`<${Drawing} path=${`${pathOf(p.name)}?format=svg`} alt=${t.drawing(p.name)} />`}
       <${Runs} name=${p.name} selected=${run} />${list}</section>
     <aside class="side first stack" aria-label=${say.form.options}>
-      <button class="btn primary wide" onClick=${start} disabled=${!ready} data-test="run-pipeline">${takes && d.selection ? t.runSpan : t.run} <${RunKey} /></button>
-      <div class="panel stack"><h2 class="clip">${p.name}</h2>${view}
+      <button class="btn primary wide" onClick=${start} disabled=${!ready} data-test="run-pipeline">${takes && d.selection && !r.audioId ? t.runSpan : t.run} <${RunKey} /></button>
+      <div class="panel stack"><div class="row"><h2 class="grow clip">${p.name}</h2><a class="btn small" href=${`#/pipelines/${p.name}/edit`}>${p.origin === 'stored' ? t.change : t.copyOf}</a></div>${view}
         ${p.audio === 'optional' && r && html`<label class="check"><input type="checkbox" checked=${withAudio} onChange=${(e) => setWithAudio(e.target.checked)} />${t.withAudio}</label>`}</div>
       <${Curl} request=${request} /><${Curl} request=${describe('GET', `${pathOf(p.name)}?format=svg`)} /></aside></div>`;
 }
@@ -171,8 +165,7 @@ function Step({ x, ends, again }) {
   const sounds = ends.flatMap((e) => e.sounds), shown = ends.slice(0, mostItems);
   const toDeck = async (id) => {
     try {
-      const blob = await (await send(describe('GET', `/v1/audio/${id}`))).blob();
-      await load(new File([blob], `${x.id}.${/flac/.test(blob.type) ? 'flac' : 'wav'}`, { type: blob.type }));
+      await loadId(id, `${x.id}.wav`);
     } catch (e) {
       toast(e.message);
     }

@@ -1,9 +1,9 @@
 // The plots of the system view, by uPlot, which is loaded with the first plot. Their cursors move together.
 import { html, useEffect, useRef, useState, bytes, span, timeOf } from '../lib.js';
 import { ink } from '../paint.js';
-import { say } from '../texts.js';
+import { plots as t } from '../texts/system.js';
 
-const t = say.plots, seconds = (v) => (v === 0 ? '0' : span(v));
+const seconds = (v) => (v === 0 ? '0' : span(v));
 const colours = ['--series-1', '--series-2', '--series-3', '--series-4'];
 
 export function Plots({ samples, forecast }) {

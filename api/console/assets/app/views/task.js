@@ -1,16 +1,17 @@
 // Every task without a view of its own: its form and its result as the server returns them.
 import { html, useState, useEffect, useMemo, copy, toast, go } from '../lib.js';
 import { Curl, ErrorBox, Field, Select, Progress, RunKey, Empty, useRun } from '../ui.js';
-import { send } from '../api.js';
 import { deck, current, payload, setResult, setNotes, useLayer, loadSample } from '../deck.js';
 import { server, modelsOf } from '../server.js';
-import { tasks, servicesOf, taskRequest, jobRequest } from '../tasks.js';
+import { tasks, servicesOf, jobRequest } from '../tasks.js';
+import { runTask, requestOf } from '../run.js';
 import { Parameters, ModelField, labelOf } from '../forms.js';
+import { JobOptions, optionFields } from '../job-options.js';
 import { submit, jobs } from '../jobs.js';
 import { ownTasks } from '../views.js';
+import { t } from '../texts/task.js';
 import { say } from '../texts.js';
 
-const t = say.task;
 /** The task that is shown first: every model for sounds has it. */
 const usual = 'caption';
 
@@ -23,16 +24,17 @@ export default function Task({ rest }) {
 }
 
 function One({ task, choice }) {
-  const d = deck.use(), r = current(d), s = server.use(), [params, setParams] = useState({}), [model, setModel] = useState(''), [asJob, setAsJob] = useState(false);
+  const d = deck.use(), r = current(d), s = server.use(), [params, setParams] = useState({}), [model, setModel] = useState(''), [asJob, setAsJob] = useState(false), [extra, setExtra] = useState({});
   const [busy, setBusy] = useState(false), [error, setError] = useState(null), key = `task ${task.task}`;
   // A recording is on the deck, so that a text has no place beside it.
   const jobOnly = !task.route, hide = ['stream', 'response_format', ...(task.audio ? ['text'] : [])];
-  const job = () => ({ task: task.task, model, params, labels: { name: r?.name.slice(0, 120) ?? task.task }, audio: task.audio ? payload(r) : null });
+  const job = () => ({ task: task.task, model, params, options: optionFields(extra), labels: { name: r?.name.slice(0, 120) ?? task.task }, audio: task.audio ? payload(r) : null });
+  const now = () => ({ params, model, audio: task.audio ? payload(r) : null, headers: { Accept: 'application/json' } });
   const request = useMemo(() => {
     if (task.audio && !r) return null;
     if (asJob || jobOnly) return jobRequest(job());
-    return taskRequest(task, { params, model, audio: task.audio ? payload(r) : null, headers: { Accept: 'application/json' } });
-  }, [task, r, d.selection, params, model, asJob]);
+    return requestOf(task, now());
+  }, [task, r, d.selection, params, model, asJob, extra]);
   const run = async () => {
     if (!request || busy) return;
     setBusy(true);
@@ -42,7 +44,7 @@ function One({ task, choice }) {
         await submit(job());
         jobs.set({ open: true });
       } else {
-        const value = await (await send(request)).json(), { offset } = task.audio ? payload(r) : { offset: 0 };
+        const value = await (await runTask(task, now())).json(), { offset } = task.audio ? payload(r) : { offset: 0 };
         if (r) {
           setResult(r.id, key, value);
           setNotes(r.id, key, notesIn(value, offset));
@@ -65,7 +67,7 @@ function One({ task, choice }) {
       <button class="btn primary wide" onClick=${run} disabled=${busy || !request} data-test="run">${asJob || jobOnly ? t.runJob : d.selection ? t.runSpan : t.run} <${RunKey} /></button>
       <div class="panel stack">${choice}<${ModelField} models=${modelsOf(s, ...servicesOf(task.task))} value=${model} onChange=${setModel} />
         <${Parameters} task=${task} values=${params} onChange=${setParams} first=${task.params_schema.required ?? ['question', 'labels', 'top_k', 'pooling']} hide=${hide}>
-          ${!jobOnly && html`<label class="check"><input type="checkbox" checked=${asJob} onChange=${(e) => setAsJob(e.target.checked)} />${say.form.asJob}</label>`}<//></div>
+          ${!jobOnly && html`<label class="check"><input type="checkbox" checked=${asJob} onChange=${(e) => setAsJob(e.target.checked)} />${say.form.asJob}</label>`}<//>${(asJob || jobOnly) && html`<${JobOptions} value=${extra} onChange=${setExtra} />`}</div>
       ${request && html`<${Curl} request=${request} />`}</aside></div>`;
 }
 
@@ -80,7 +82,7 @@ const pictures = { png: 'image/png', svg: 'image/svg+xml' };
 
 function Result({ value }) {
   const picture = pictures[value.format], text = useMemo(() => JSON.stringify(value, (k, v) => (picture && k === 'data' ? '…' : Array.isArray(v) && v.length > 24 && v.every(Number.isFinite)
-    ? [...v.slice(0, 12), t.numbers(v.length - 12)] : v), 2), [value]);
+    ? [...v.slice(0, 12), say.numbers(v.length - 12)] : v), 2), [value]);
   const labels = (value.labels ?? value.classes ?? []).filter((x) => Number.isFinite(x.score ?? x.probability));
   return html`${picture && html`<figure class="panel flush picture"><img src=${`data:${picture};base64,${value.data}`} width=${value.width} height=${value.height} alt=${say.tasks.draw} /></figure>`}
     ${typeof value.text === 'string' && html`<p class="lead">${value.text}</p>`}

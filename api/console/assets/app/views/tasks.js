@@ -3,9 +3,10 @@ import { html, useState, useEffect, since, toast } from '../lib.js';
 import { State, ErrorBox, Curl, Progress } from '../ui.js';
 import { describe, send, getJSON } from '../api.js';
 import { mayAsk } from '../server.js';
+import { underWay as t } from '../texts/system.js';
 import { say } from '../texts.js';
 
-const t = say.underWay, period = 2000, mostShown = 50;
+const period = 2000, mostShown = 50;
 const cancelled = (id) => describe('DELETE', `/v1/tasks/${encodeURIComponent(id)}`);
 
 function useTasks() {

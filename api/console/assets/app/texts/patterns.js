@@ -1,0 +1,32 @@
+// The texts of the view Patterns.
+import { plural } from '../texts.js';
+
+export const t = {
+  empty: { title: 'No recording yet', text: 'Put the recording that is searched into the deck.' }, ready: 'The sounds that are found appear here, and on the time axis of the deck.',
+  teachFirst: 'Teach a pattern first: give it a name and five examples or more.', detections: 'Detections and patterns', found: 'Detections', list: 'Patterns', busy: 'Searching',
+  noPatterns: { title: 'No patterns yet', text: 'A pattern is a sound that is learnt from examples of 0.05 to 10 s. Five or more make a good one.' },
+  run: 'Detect', runSpan: 'Detect in the selection', pattern: 'Pattern', every: 'every pattern', confidence: 'Least confidence', confidenceHint: '0.5 is the threshold of each pattern',
+  count: (n) => plural(n, 'detection', 'detections'), none: 'None of the patterns was found. A lower confidence finds more.', keys: 'Y right, N wrong, E edges, ↑ ↓ move',
+  right: 'Right', wrong: 'Wrong', judge: { right: (name, at) => `Right: ${name} at ${at}`, wrong: (name, at) => `Wrong: ${name} at ${at}` },
+  play: (name, from, to) => `Play ${from}–${to}: ${name}`, score: (confidence, score) => `confidence ${confidence}, score ${score}`, edges: 'Edges', edgesOf: (name, at) => `Move the edges: ${name} at ${at}`, saveEdges: 'Save edges', noEdges: 'select a span',
+  edgeKeys: 'Drag an edge in the deck, or ← → the beginning, Shift ← → the end, Enter saves', previewFirst: 'Show the effect first', preview: 'What would change', apply: 'Apply',
+  would: ({ before: a, after: b }) => `The threshold would change from ${a.threshold.toFixed(3)} to ${b.threshold.toFixed(3)}: ${b.right_found} of ${b.right_found + b.right_missed} right ones would be found, ${b.wrong_found} of ${b.wrong_found + b.wrong_missed} wrong ones.`,
+  changes: (from, to, after) => `${from}–${to} would ${after ? 'be found' : 'no longer be found'}`,
+  effect: ({ pattern, before: a, after: b }) => `${pattern.name}: threshold ${a.threshold.toFixed(3)} before, ${b.threshold.toFixed(3)} now; ${b.right_found} of ${b.right_found + b.right_missed} right ones are found, ${b.wrong_found} of ${b.wrong_found + b.wrong_missed} wrong ones.`,
+  examples: 'Examples', threshold: 'Threshold', selfTest: 'Self-test', corrections: 'Corrections', of: (n, all) => `${n} of ${all}`,
+  corrected: (c) => `${c.right + c.moved} right, ${c.wrong} wrong`, few: 'few examples', stale: 'outdated', delete: 'Delete', remove: (name) => `Delete ${name}`, sure: (name) => `Delete ${name}`,
+  removed: (name) => `${name} was deleted`, teach: 'Teach a pattern', teachRun: 'Teach', teaching: 'Learning', taught: (name) => `${name} was learnt`, name: 'Name', nameExample: 'doorbell',
+  findOne: 'Find a pattern', working: 'Working', import: 'Import', importNow: 'Import these', imported: (n) => `${plural(n, 'pattern was', 'patterns were')} imported`, exportAll: 'Export all', export: 'Export',
+  incoming: (n, sounds, file) => `${file} has ${plural(n, 'pattern', 'patterns')} with ${plural(sounds, 'sound', 'sounds')}. Nothing has been stored yet.`,
+  anew: (n) => `Compute ${n} anew`, anewBegun: 'The patterns are being computed anew, as a job', one: (name) => `Pattern ${name}`, rename: 'Rename', renamed: (name) => `It is ${name} now`, relations: 'Relations',
+  foundIn: (n, recordings) => `${plural(n, 'detection', 'detections')} in ${plural(recordings, 'stored recording', 'stored recordings')} of the last 90 days.`, noRelations: 'No other pattern.',
+  relation: (x, within) => [x.similar === null ? 'another model' : `similarity ${x.similar.toFixed(2)}`, x.follows && `follows it ${x.follows} times within ${within} s`, x.followed_by && `comes before it ${x.followed_by} times`,
+    x.overlaps && `overlaps ${x.overlaps} times`].filter(Boolean).join(', '),
+  modes: [['detect', 'Detect'], ['search', 'Search']], mode: 'What to do', by: 'Search by', bys: [['span', 'Span'], ['pattern', 'Pattern'], ['text', 'Text']], text: 'Description of the sound', textExample: 'a ringing bell',
+  searchRun: 'Search', searchReady: { title: 'Find a sound', text: 'Select a span in the deck, choose a pattern, or describe a sound. The nearest spans of stored recordings appear here.' },
+  needsSpan: 'Put a recording into the deck, and select the sound in it.', spanIs: (from, to) => `The selection ${from}–${to} is searched for.`, wholeIs: (name) => `${name} as a whole. Select a span in the deck for a part of it.`,
+  where: 'Where', whereHint: 'The newest 100 of up to ten minutes. A longer one is searched when it is in the deck, which takes a while the first time.', wheres: [['stored', 'the newest stored recordings'], ['index', 'what has been searched before'], ['deck', 'the recording in the deck']], limit: 'Number of hits', hits: 'Hits', unknown: 'no known pattern',
+  hitCount: (n, searched) => `${plural(n, 'hit', 'hits')} in ${plural(searched, 'span', 'spans')}`, noHits: 'Nothing is stored that could be searched.', playHit: (id, from, to) => `Play ${from}–${to} of ${id}`,
+  files: 'Files', selection: 'The selection', recording: 'The recording', leaveOut: (name) => `Leave out ${name}`, against: 'Counter-examples', againstLabel: 'Similar sounds that are not the pattern',
+  need: (n, all) => `${n} of the ${all} that a reliable threshold needs`,
+};
