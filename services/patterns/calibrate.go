@@ -19,7 +19,7 @@ const (
 	// mostPeaks is the number of windows of a block that are considered.
 	mostPeaks = 60
 	// leastProbability and mostProbability bound the probability from which a window is accepted.
-	leastProbability, mostProbability = 0.35, 0.5
+	leastProbability, mostProbability = 0.3, 0.5
 	// leastCorrected is the number of corrections from which their regression is used, of
 	// which leastOfEach must be right and wrong.
 	leastCorrected, leastOfEach = 8, 2
@@ -119,12 +119,42 @@ type calibrated struct {
 	logits  []float64
 }
 
-// byExamplesWeights are the weights for the scores of a prototype, byFeedbackWeights those
-// for scores and the regression on corrections.
-var (
-	byExamplesWeights = [...]float64{0}
-	byFeedbackWeights = [...]float64{0}
-)
+// term is the weight of a number and the range that it has been fitted in, outside of which
+// it says nothing more.
+type term struct{ weight, low, high float64 }
+
+// byExamplesTerms are those of scores by a prototype. Nearness is relative to that of the examples.
+var byExamplesTerms = []term{
+	{-2.3157, 1, 1},       // one
+	{2.9916, -3.2, 1.7},   // the window's nearness
+	{-2.826, -2.7, 1.1},   // the best windows'
+	{-1.0017, -2.6, -0.6}, // the background's
+	{0.0564, -0.2, 1.1},   // the examples' without copies
+	{0.189, -3, 11},       // how far the score stands out
+	{0.2791, -3.1, -0.9},  // the usual nearness
+	{1.5157, 0, 2.3},      // the distance to the third after it
+	{-4.4605, -1.2, 0},    // the ten best against the best
+	{-0.4026, -3.6, 1.8},  // to the examples without copies
+	{1.8113, -3.1, 2.9},   // to the closest example
+}
+
+// byFeedbackTerms are those of scores and the regression on corrections.
+var byFeedbackTerms = []term{
+	{-2.1288, 1, 1},       // one
+	{1.7375, -3.2, 1.7},   // the window's nearness
+	{-1.9485, -2.7, 1.1},  // the best windows'
+	{-0.2836, -2.6, -0.6}, // the background's
+	{0.0816, -3, 11},      // how far the score stands out
+	{0.9804, -12, 8},      // the logit of the corrections
+	{-0.1807, -3, 12},     // how far the mixture stands out
+	{-0.104, 0, 3},        // its distance to the third after it
+	{0.7099, -3, 3},       // the best mixtures
+	{-2.0213, -1.2, 0},    // the ten best against the best
+	{1.4338, -3.1, 2.9},   // to the closest example
+	{-0.6488, -3.6, 1.8},  // to the examples without copies
+	{0.2083, -0.2, 1.1},   // the examples' without copies
+	{-0.3109, -3.1, -0.9}, // the usual nearness
+}
 
 // best returns the best windows of a block of some seconds, the best first, without those
 // that overlap a better one.
@@ -157,7 +187,7 @@ func (c *scale) calibrate(block []window, seconds float64) calibrated {
 	}
 	s := surround(scores, seconds)
 	for i, w := range chosen {
-		out.logits[i] = product(byExamplesWeights[:], 1, nearby[i]-c.examples, s.top-c.examples, c.background-c.examples, c.clean-c.examples,
+		out.logits[i] = logitOf(byExamplesTerms, 1, nearby[i]-c.examples, s.top-c.examples, c.background-c.examples, c.clean-c.examples,
 			(w.score-s.median)/s.deviation, nearness(s.median)-c.examples, gap(nearby, i), s.ten-s.top,
 			nearness(dot(c.original, w.at))-c.clean, nearness(c.closest(w.at))-c.examples)
 	}
@@ -188,7 +218,7 @@ func (c *scale) calibrateBy(h head, block []window, seconds float64) calibrated 
 	out := calibrated{windows: chosen, logits: make([]float64, len(chosen))}
 	for i, w := range chosen {
 		score := dot(c.prototype, w.at)
-		out.logits[i] = product(byFeedbackWeights[:], 1, nearness(score)-c.examples, s.top-c.examples, c.background-c.examples,
+		out.logits[i] = logitOf(byFeedbackTerms, 1, nearness(score)-c.examples, s.top-c.examples, c.background-c.examples,
 			(score-s.median)/s.deviation, h.logit(w.at), (values[i]-by.median)/by.deviation, gap(values, i), by.top, s.ten-s.top,
 			nearness(c.closest(w.at))-c.examples, nearness(dot(c.original, w.at))-c.examples, c.clean-c.examples, nearness(s.median)-c.examples)
 		out.windows[i].score = score
@@ -204,10 +234,10 @@ func surroundMixed(values []float64, seconds float64) surroundings {
 	return s
 }
 
-// product returns the inner product of weights and values.
-func product(weights []float64, values ...float64) (sum float64) {
-	for i, w := range weights {
-		sum += w * values[i]
+// logitOf returns the sum of terms for values.
+func logitOf(terms []term, values ...float64) (sum float64) {
+	for i, one := range terms {
+		sum += one.weight * min(one.high, max(one.low, values[i]))
 	}
 	return sum
 }
