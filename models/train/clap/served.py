@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Figures over HTTP: served.py detect|few|second|named URL SETS. SETS is a folder of sets.py.
 
-detect: events in recordings, with thresholds that the server finds from five examples, and after twenty corrections on another recording. few: 20-way
+detect: events in recordings, with thresholds that the server finds from five examples, and after up to twenty corrections on another recording: of the likeliest
+windows, and of events that are not among these. few: 20-way
 recognition by vectors of the space of sounds. second: the same with words by voices of a synthesiser that training does not have. named: families by labels.
 The server needs limits of requests that let one client send many.
 """
@@ -106,15 +107,17 @@ def detect(server, folder):
             stored = server.form("/v1/audio", [("file", first[0])])["id"]
             likely = ranked(server.json("/v1/patterns/detect", {"patterns": [p], "recordings": [stored], "min_confidence": .01}))[:20]
             _, right = counted(likely, first[1])
+            judged = [(d["start"], d["end"], "right" if ok else "wrong") for d, ok in zip(likely, right)]
+            judged += [(*span, "right") for span in first[1] if all(iou((d["start"], d["end"]), span) < .3 for d in likely)][:20 - len(judged)]
             server.json(f"/v1/patterns/{p}/feedback", {"feedback": [
-                {"audio_id": stored, "start": d["start"], "end": d["end"], "verdict": "right" if ok else "wrong"} for d, ok in zip(likely, right)]})
+                {"audio_id": stored, "start": round(a, 3), "end": round(b, 3), "verdict": verdict} for a, b, verdict in judged]})
             after, _ = counted(ranked(find(second[0])), second[1])
             absent[kind, "after"].append(len(find(other[3][kind][1][0])["detections"]) / (len(other[3][kind][1][0]) / RATE / 60))
             server.call("DELETE", "/v1/patterns/" + p)
             rows[kind, is_word, "before"] += before
             rows[kind, is_word, "after"] += after
             f1 = lambda c: 2 * c[0] / max(1, 2 * c[0] + c[1] + c[2])
-            line.append(f"{kind} {f1(before):.2f} {f1(after):.2f} of {len(likely)}")
+            line.append(f"{kind} {f1(before):.2f} {f1(after):.2f} of {len(judged)}")
         print(name, *line, flush=True)
     for when in ("before", "after"):
         print(f"F1, {'threshold from the examples' if when == 'before' else 'after 20 corrections'}, sounds / words:", "; ".join(
