@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A user's check over HTTP: own.py URL [SEED]. Twenty sounds and forty words by generators that neither the sets nor the training have, five examples each; then
-600 other clips of them and 200 of ten further sounds. A clip is what the pattern says whose detection is surest, or unknown.
+600 other clips of them and 200 of ten further sounds. A clip is the pattern whose detection scores highest, or unknown.
 
 The generators are of their own kind: modes that beat, waveguides, granular clouds, folded waves, filtered pulses. The words are names that are not in the list of
 training, by flite's slt and rms and by RHVoice's Slt.
@@ -12,7 +12,7 @@ import numpy as np
 import flite
 import rhvoice
 from patches import finish
-from served import RATE, Server, ranked
+from served import RATE, Server
 from speech import shifted
 
 WORDS = """london berlin madrid lisbon vienna moscow athens dublin oslo warsaw jupiter saturn neptune mercury pluto william elizabeth katherine alexander nicholas
@@ -258,8 +258,8 @@ def main():
     name_of = dict(zip(ids, makers))
 
     def heard(x):
-        found = ranked(server.form("/v1/patterns/detect", [*(("patterns", one) for one in ids), ("file", placed(r, x))]))
-        return name_of[found[0]["pattern"]] if found else "unknown"
+        found = server.form("/v1/patterns/detect", [*(("patterns", one) for one in ids), ("file", placed(r, x))])["detections"]
+        return name_of[max(found, key=lambda d: d["score"])["pattern"]] if found else "unknown"
     wrong, right = [], {False: [], True: []}
     for name, make in makers.items():
         for _ in range(10):
