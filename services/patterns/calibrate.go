@@ -10,7 +10,8 @@ import (
 // pattern itself fall below a threshold that rejects similar sounds elsewhere. So the
 // windows that score highest are compared with each other, with the examples and with the
 // background, by a logistic regression over a few numbers of each, and those are accepted
-// that maximise the expected F1. The weights are those of models/train/clap/calibrate.py.
+// that maximise the expected F1. Where not even the best windows reach the pattern's own
+// threshold, that threshold holds. The weights are those of models/train/clap/calibrate.py.
 
 const (
 	// blockSeconds is the sound whose windows are compared, leastBlock the length from which
@@ -81,8 +82,9 @@ func (c *scale) closest(v vector) float64 {
 
 // surroundings describe the scores of a block of sound.
 type surroundings struct {
-	// top is the nearness of the two best windows, ten that of the ten best in a minute.
-	top, ten float64
+	// highest is the mean of the two best scores and top its nearness; ten is the mean nearness
+	// of the ten best in a minute.
+	highest, top, ten float64
 	// median and deviation are those of the scores of the others.
 	median, deviation float64
 }
@@ -107,7 +109,9 @@ func surround(scores []float64, seconds float64) surroundings {
 	for i, v := range low {
 		away[i] = math.Abs(v - median)
 	}
-	return surroundings{top: nearness(highest), ten: mean(scores[:at(10)]), median: median, deviation: 1.5*quantile(away, 0.5) + 0.02}
+	return surroundings{
+		highest: highest, top: nearness(highest), ten: mean(scores[:at(10)]), median: median, deviation: 1.5*quantile(away, 0.5) + 0.02,
+	}
 }
 
 // gap returns how much the third value after the i-th is smaller, or the last.
@@ -117,6 +121,8 @@ func gap(values []float64, i int) float64 { return values[i] - values[min(i+3, l
 type calibrated struct {
 	windows []window
 	logits  []float64
+	// highest is the mean of the two best scores.
+	highest float64
 }
 
 // term is the weight of a number and the range that it has been fitted in, outside of which
@@ -186,6 +192,7 @@ func (c *scale) calibrate(block []window, seconds float64) calibrated {
 		return out
 	}
 	s := surround(scores, seconds)
+	out.highest = s.highest
 	for i, w := range chosen {
 		out.logits[i] = logitOf(byExamplesTerms, 1, nearby[i]-c.examples, s.top-c.examples, c.background-c.examples, c.clean-c.examples,
 			(w.score-s.median)/s.deviation, nearness(s.median)-c.examples, gap(nearby, i), s.ten-s.top,
@@ -215,7 +222,7 @@ func (c *scale) calibrateBy(h head, block []window, seconds float64) calibrated 
 		values[i] = w.score
 	}
 	by := surroundMixed(values, seconds)
-	out := calibrated{windows: chosen, logits: make([]float64, len(chosen))}
+	out := calibrated{windows: chosen, logits: make([]float64, len(chosen)), highest: s.highest}
 	for i, w := range chosen {
 		score := dot(c.prototype, w.at)
 		out.logits[i] = logitOf(byFeedbackTerms, 1, nearness(score)-c.examples, s.top-c.examples, c.background-c.examples,

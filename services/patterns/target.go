@@ -120,6 +120,10 @@ func (t *target) decide(block []window, seconds float64) {
 	} else {
 		c = t.scale.calibrate(block, seconds)
 	}
+	if c.highest < t.pattern.Derived.Value { // the pattern is probably not there
+		t.decideAlone(block)
+		return
+	}
 	least := c.accepted()
 	var found []window
 	for i, w := range c.windows {
@@ -132,7 +136,7 @@ func (t *target) decide(block []window, seconds float64) {
 	t.peaks.found = append(t.peaks.found, found...)
 }
 
-// decideAlone accepts windows of a recording that is too short for comparisons.
+// decideAlone accepts windows by the threshold of the head.
 func (t *target) decideAlone(block []window) {
 	for _, w := range block {
 		if w.score = t.pattern.Head.score(w.at); w.score >= t.accepted {
