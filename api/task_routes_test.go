@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -203,4 +204,39 @@ func TestNoBodyIsNoForm(t *testing.T) {
 		response, body := b.call(t, "POST", "/v1/audio/"+path, "")
 		require.Equal(t, http.StatusUnsupportedMediaType, response.StatusCode, body)
 	}
+}
+
+// TestAKeyReachesTheTask sends idempotency keys to an operation that takes them, and one that
+// does not.
+func TestAKeyReachesTheTask(t *testing.T) {
+	t.Parallel()
+	var got services.Task
+	fault := error(nil)
+	b := setup(t, executorFunc(func(_ context.Context, task services.Task) (services.TaskResult, error) {
+		got = task
+		return services.TaskResult{Model: "rex", Value: howl{Dogs: 2}, Repeated: task.Key == "again"}, fault
+	}), func(_ *Config, d *Dependencies) {
+		keyed := strings.Replace(barks, "Priority'\n", "Priority'\n        - $ref: '#/components/parameters/IdempotencyKey'\n", 1)
+		keyed = strings.Replace(keyed, "        '200':\n", "        '201':\n", 1)
+		keyed = strings.NewReplacer("barks:", "howls:", "createBarks", "createHowls").Replace(keyed)
+		d.Contract = []byte(strings.Replace(string(d.Contract), "paths:\n", "paths:\n"+barks+keyed, 1))
+	})
+	ask := func(path, key string) (*answer, string) {
+		return b.call(t, "POST", "/v1/audio/"+path, form("file", "x"), "Content-Type", formType, "Idempotency-Key", key)
+	}
+	response, body := ask("howls", "first")
+	require.Equal(t, http.StatusCreated, response.StatusCode, body)
+	require.Equal(t, "first", got.Key)
+	require.Empty(t, response.Header.Get("Idempotent-Replayed"))
+	response, body = ask("howls", "again")
+	require.Equal(t, http.StatusOK, response.StatusCode, body)
+	require.Equal(t, "true", response.Header.Get("Idempotent-Replayed"))
+	_, _ = ask("barks", "first")
+	require.Empty(t, got.Key)
+	response, body = ask("howls", strings.Repeat("k", 256))
+	require.Equal(t, http.StatusBadRequest, response.StatusCode, body)
+	fault = fmt.Errorf("howl 7: %w", services.ErrKeyReused)
+	response, body = ask("howls", "first")
+	require.Equal(t, http.StatusUnprocessableEntity, response.StatusCode, body)
+	require.Contains(t, body, "idempotency_key_reused")
 }

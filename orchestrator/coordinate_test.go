@@ -1,8 +1,10 @@
 package orchestrator
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,4 +50,28 @@ func TestACoordinatorHoldsNoLease(t *testing.T) {
 	service.run = func(ctx context.Context, _ services.Sink) error { cancel(); return services.Yield(ctx) }
 	_, err = o.Execute(ctx, task, services.DiscardSink{})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// The parts of a task are logged at the level debug, unless they fail.
+func TestPartsAreNotLogged(t *testing.T) {
+	t.Parallel()
+	service := &echo{}
+	o, _, _ := setup(service, passGuard{})
+	var lines bytes.Buffer
+	o.log = slog.New(slog.NewTextHandler(&lines, nil))
+	for _, c := range []struct {
+		ctx    context.Context
+		fault  error
+		logged bool
+	}{
+		{t.Context(), nil, true},
+		{services.WithPart(t.Context()), nil, false},
+		{services.WithPart(t.Context()), errors.New("ouch"), true},
+	} {
+		lines.Reset()
+		service.run = func(context.Context, services.Sink) error { return c.fault }
+		_, err := o.Execute(c.ctx, task, services.DiscardSink{})
+		require.Equal(t, c.fault == nil, err == nil)
+		require.Equal(t, c.logged, bytes.Contains(lines.Bytes(), []byte("task ended")), lines.String())
+	}
 }

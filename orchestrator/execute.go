@@ -302,6 +302,9 @@ func (o *Orchestrator) report(ctx context.Context, event services.TaskEvent) {
 		observer.TaskEnded(event)
 	}
 	level := slog.LevelInfo
+	if services.IsPart(ctx) && event.Err == nil {
+		level = slog.LevelDebug
+	}
 	attrs := []slog.Attr{
 		slog.String("task", event.TaskID), slog.String("service", event.Service), slog.String("model", event.Model),
 		slog.String("outcome", string(services.OutcomeOf(event.Err))),

@@ -15,3 +15,16 @@ type Coordinator interface {
 	// Coordinates marks the work. It is not called.
 	Coordinates()
 }
+
+// partKey is the context key of WithPart.
+type partKey struct{}
+
+// WithPart marks ctx as belonging to one of many small tasks that a Coordinator runs for its
+// own. The end of one that succeeds is of no interest by itself.
+func WithPart(ctx context.Context) context.Context { return context.WithValue(ctx, partKey{}, true) }
+
+// IsPart reports whether ctx was marked by WithPart.
+func IsPart(ctx context.Context) bool {
+	marked, _ := ctx.Value(partKey{}).(bool)
+	return marked
+}

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// ErrKeyReused is returned if the idempotency key of a request was used for another one.
+var ErrKeyReused = errors.New("the idempotency key was used for another request")
+
 // Kind classifies a fault. The set is closed, and the kind is decided where the error
 // arises. Package api/problem maps it to an HTTP status.
 type Kind string

@@ -106,6 +106,9 @@ type Task struct {
 	Priority Priority
 	// Deadline after which the result is of no use; zero means none.
 	Deadline time.Time
+	// Key is chosen by the client of a task that makes a record: a task with the same key
+	// returns what the first one made. Empty means none.
+	Key string
 }
 
 // AudioSource is input audio that can be opened repeatedly, because retries and
@@ -124,6 +127,8 @@ type TaskResult struct {
 	// Value is encoded as JSON for the client. Its type depends on the task; see
 	// package tasks.
 	Value any
+	// Repeated is set if an earlier task with the same key has made what Value describes.
+	Repeated bool
 	// Audio is the sound that the task made; nil if there is none. The caller of
 	// Execute removes it.
 	Audio *Artifact

@@ -7168,8 +7168,8 @@ type ListBatchesParams struct {
 // CreateBatchParams defines parameters for CreateBatch.
 type CreateBatchParams struct {
 	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
-	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
-	// is stored.
+	// what the first one made, such as its job, instead of making another; with another request it is refused (422). A key is
+	// valid as long as what it made is stored.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -7250,8 +7250,8 @@ type ListJobsParamsInclude string
 // CreateJobParams defines parameters for CreateJob.
 type CreateJobParams struct {
 	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
-	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
-	// is stored.
+	// what the first one made, such as its job, instead of making another; with another request it is refused (422). A key is
+	// valid as long as what it made is stored.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
@@ -7308,8 +7308,8 @@ type GetJobStepsParamsFormat string
 // CreateModelParams defines parameters for CreateModel.
 type CreateModelParams struct {
 	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
-	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
-	// is stored.
+	// what the first one made, such as its job, instead of making another; with another request it is refused (422). A key is
+	// valid as long as what it made is stored.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job
@@ -7353,8 +7353,8 @@ type GetPipelineParamsFormat string
 // RunPipelineParams defines parameters for RunPipeline.
 type RunPipelineParams struct {
 	// IdempotencyKey Up to 255 visible ASCII characters of the client's choice. A repetition with the same key and the same request returns
-	// the first one's job instead of a second one; with another request it is refused (422). A key is valid as long as its job
-	// is stored.
+	// what the first one made, such as its job, instead of making another; with another request it is refused (422). A key is
+	// valid as long as what it made is stored.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// Prefer `wait=N` (RFC 7240) waits up to N seconds, at most 300, for the job's end, and then answers 200; otherwise 202. The job

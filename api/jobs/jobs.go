@@ -169,8 +169,6 @@ var jobProblems = []struct {
 	err    error
 	answer problem.HTTPError
 }{
-	{jobs.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused",
-		Title: "Idempotency key reused", Message: "the Idempotency-Key was used for a different request; use a new key"}},
 	{jobs.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_finished", Title: "Job not finished",
 		Message: "the job has no result yet"}},
 	{jobs.ErrNoResult, problem.HTTPError{Status: http.StatusConflict, Slug: "job_has_no_result", Title: "Job has no result",
@@ -178,8 +176,6 @@ var jobProblems = []struct {
 	{jobs.ErrNotRetriable, problem.HTTPError{Status: http.StatusConflict, Slug: "job_not_retriable", Title: "Job cannot be retried",
 		Message: "only a failed or cancelled job can be retried"}},
 	{jobs.ErrInBatch, problem.HTTPError{Status: http.StatusConflict, Slug: "job_in_batch", Title: "Job in a batch"}},
-	{batches.ErrKeyReused, problem.HTTPError{Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused",
-		Title: "Idempotency key reused", Message: "the Idempotency-Key was used for a different request; use a new key"}},
 	{batches.ErrNotFinished, problem.HTTPError{Status: http.StatusConflict, Slug: "batch_not_finished", Title: "Batch not finished"}},
 }
 

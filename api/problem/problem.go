@@ -53,6 +53,12 @@ type HTTPError struct {
 	RetryAfter time.Duration
 }
 
+// keyReused is the error of a request whose idempotency key was used for another one.
+var keyReused = &HTTPError{
+	Status: http.StatusUnprocessableEntity, Slug: "idempotency_key_reused", Title: "Idempotency key reused",
+	Message: "the Idempotency-Key was used for a different request; use a new key",
+}
+
 // Error returns the message for the client.
 func (e *HTTPError) Error() string { return e.Message }
 
@@ -112,6 +118,9 @@ func (w *Writer) Write(rw http.ResponseWriter, r *http.Request, err error) {
 
 func (w *Writer) answer(r *http.Request, err error) answer {
 	a := answer{requestID: w.RequestID(r)}
+	if errors.Is(err, services.ErrKeyReused) {
+		err = keyReused
+	}
 	var httpErr *HTTPError
 	if errors.As(err, &httpErr) {
 		a.row = row{httpErr.Status, httpErr.Title, "invalid_request_error", httpErr.Slug}

@@ -49,6 +49,9 @@ func (b *Base) serve(w http.ResponseWriter, r *http.Request, route *Route) error
 	if err != nil {
 		return err
 	}
+	if route.keyed {
+		task.Key = r.Header.Get(keyHeader)
+	}
 	result, err := b.Run(ctx, task, request.upload.Warnings)
 	if err != nil {
 		return err
@@ -75,7 +78,10 @@ func (r *Route) answer(w http.ResponseWriter, accept []string, params json.RawMe
 	if err != nil {
 		return services.Internal(err, "the answer could not be encoded")
 	}
-	body.Status = r.status
+	if body.Status = r.status; result.Repeated {
+		body.Status = http.StatusOK
+		w.Header().Set(repeatedHeader, "true")
+	}
 	return body.Send(w)
 }
 

@@ -12,6 +12,13 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
+// keyHeader is the header with an idempotency key, repeatedHeader that of the answer to a
+// repeated request.
+const (
+	keyHeader      = "Idempotency-Key"
+	repeatedHeader = "Idempotent-Replayed"
+)
+
 // The media types of bodies.
 const (
 	typeForm = "multipart/form-data"
@@ -42,6 +49,8 @@ type Route struct {
 	// path are the parameters that are part of the path, and status that of a response.
 	path   []string
 	status int
+	// keyed is set if the route accepts an idempotency key.
+	keyed bool
 }
 
 // RouteOptions are what an operation's extension says of its route.
@@ -100,14 +109,17 @@ var kinds = []string{openapi3.TypeString, openapi3.TypeInteger, openapi3.TypeNum
 
 // NewRoute returns the route that an operation of the contract describes.
 func NewRoute(service, task string, options RouteOptions, described *openapi3.Operation) (*Route, error) {
-	r := &Route{Service: service, Task: task, RouteOptions: options, headers: make(map[string]string), status: http.StatusOK}
+	r := &Route{Service: service, Task: task, RouteOptions: options, headers: make(map[string]string)}
 	content, err := r.readInput(described)
 	if err != nil {
 		return nil, err
 	}
 	for _, parameter := range described.Parameters {
-		if parameter.Value.In == openapi3.ParameterInPath && !r.about {
+		switch {
+		case parameter.Value.In == openapi3.ParameterInPath && !r.about:
 			r.path = append(r.path, parameter.Value.Name)
+		case parameter.Value.In == openapi3.ParameterInHeader && parameter.Value.Name == keyHeader:
+			r.keyed = true
 		}
 	}
 	if options.Sound != nil {
@@ -117,9 +129,9 @@ func NewRoute(service, task string, options RouteOptions, described *openapi3.Op
 			r.Sound.containers = enum(body.Schema.Value.Properties[with.Container])
 		}
 	}
-	answer := described.Responses.Value("200")
-	if answer == nil {
-		answer, r.status = described.Responses.Value("201"), http.StatusCreated
+	answer := described.Responses.Value("201") // 200 beside it is the answer to a repeated request
+	if r.status = http.StatusCreated; answer == nil {
+		answer, r.status = described.Responses.Value("200"), http.StatusOK
 	}
 	if answer == nil {
 		return nil, errors.New("a task requires a response with status 200 or 201")

@@ -365,4 +365,18 @@ func TestProcessesOfAClusterShareTheirPatterns(t *testing.T) {
 	want := one.expectJSON(t, http.StatusOK, http.MethodPost, "/v1/patterns/search", search)
 	got := two.expectJSON(t, http.StatusOK, http.MethodPost, "/v1/patterns/search", `{"pattern":"doorbell","limit":3}`)
 	require.JSONEq(t, want, got)
+
+	made := make(chan int, 6) // both processes teach a pattern of one name at the same time
+	for i := range cap(made) {
+		go func() {
+			body := fmt.Sprintf(`{"name":"chime","examples":[{"audio_id":%q,"start":%.2f,"end":%.2f}]}`, id, starts[0], starts[0]+0.6)
+			status, _ := []*server{one, two}[i%2].sendBody(t, "/v1/patterns", "application/json", strings.NewReader(body))
+			made <- status
+		}()
+	}
+	counts := make(map[int]int)
+	for range cap(made) {
+		counts[<-made]++
+	}
+	require.Equal(t, map[int]int{http.StatusCreated: 1, http.StatusBadRequest: 5}, counts)
 }

@@ -14,7 +14,7 @@ import (
 // Errors of requests that cannot be fulfilled.
 var (
 	// ErrKeyReused is returned if the idempotency key was used with another request.
-	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	ErrKeyReused = services.ErrKeyReused
 	// ErrNotFinished is returned for a retry or a deletion of a batch that has not ended.
 	ErrNotFinished = errors.New("the batch is not finished")
 )

@@ -13,7 +13,7 @@ import (
 // this package, and the api maps them to statuses.
 var (
 	// ErrKeyReused is returned if the idempotency key was used with another request.
-	ErrKeyReused = errors.New("the idempotency key was used for another request")
+	ErrKeyReused = services.ErrKeyReused
 	// ErrNotFinished is returned if the job has no result yet.
 	ErrNotFinished = errors.New("the job is not finished")
 	// ErrNoResult is returned if the job ended without a result.

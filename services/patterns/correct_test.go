@@ -73,8 +73,8 @@ func TestCorrectionsTeachWhatIsNotTheSound(t *testing.T) {
 		return right, wrong
 	}
 	right, wrong := count()
-	require.Equal(t, 10, right)
-	require.Greater(t, wrong, 5, "before, the sounds are confused")
+	require.GreaterOrEqual(t, right, 7)
+	require.LessOrEqual(t, wrong, 2, "the sounds are told apart within the recording")
 	judged := append(feedbackOn(id, sirens, tasks.VerdictRight), feedbackOn(id, others, tasks.VerdictWrong)...)
 	params := tasks.CorrectParams{PatternID: p.ID, Feedback: judged, DryRun: true}
 	dry := runAs[tasks.Correction](b, tasks.Correct, params, nil)
@@ -91,8 +91,8 @@ func TestCorrectionsTeachWhatIsNotTheSound(t *testing.T) {
 	require.Equal(t, tasks.CorrectionCounts{Right: 10, Wrong: 10}, done.Pattern.Corrections)
 	require.Equal(t, byCorrections, done.Pattern.Threshold.Method)
 	right, wrong = count()
-	require.GreaterOrEqual(t, right, 7)
-	require.LessOrEqual(t, wrong, 1)
+	require.GreaterOrEqual(t, right, 9)
+	require.Zero(t, wrong)
 	once := runAs[tasks.Correction](b, tasks.Correct, params, nil)
 	require.Equal(t, 20, once.Pattern.Corrections.Right+once.Pattern.Corrections.Wrong, "a correction of the same span replaces the first")
 	require.NoError(t, b.DeletePattern(t.Context(), caller, p.ID))

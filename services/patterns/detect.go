@@ -21,15 +21,6 @@ const (
 	mostDetections = 10_000
 )
 
-// target is a pattern that is searched for.
-type target struct {
-	pattern  pattern
-	shots    [][]vector
-	lengths  []int
-	accepted float64
-	peaks    peaks
-}
-
 // prepareDetect validates a tasks.Detect.
 func (s *Service) prepareDetect(ctx context.Context, task services.Task) (*work, error) {
 	var params tasks.DetectParams
@@ -146,7 +137,7 @@ func detections(targets []*target, audio string, seconds float64) (list []tasks.
 			list = append(list, tasks.Detection{
 				Pattern: t.pattern.ID, Label: t.pattern.Name, AudioID: audio,
 				Start: round(w.start), End: min(round(w.end), round(seconds)), Score: round(w.score),
-				Confidence: round(t.pattern.Head.confidence(w.score)), Example: t.nearest(w.at),
+				Confidence: round(t.confidenceOf(w)), Example: t.nearest(w.at),
 			})
 		}
 	}
@@ -197,7 +188,7 @@ func (c *scan) recording(ctx context.Context, list []pattern, r recording) ([]*t
 		if err != nil {
 			return nil, 0, nil, err
 		}
-		t := &target{pattern: p, shots: e.shots, lengths: windowsFor(p.Length), accepted: p.Head.least(least)}
+		t := newTarget(p, e, least)
 		targets, models[p.Model] = append(targets, t), append(models[p.Model], t)
 	}
 	d, err := decode(r.source, s.limits(c.limits.Strict))
@@ -214,10 +205,11 @@ func (c *scan) recording(ctx context.Context, list []pattern, r recording) ([]*t
 		}
 		return nil
 	})
+	seconds := float64(d.at) / float64(d.rate)
 	for _, t := range targets {
-		t.peaks.settle(math.Inf(1))
+		t.finish(seconds)
 	}
-	return targets, float64(d.at) / float64(d.rate), d.reader.Warnings(), err
+	return targets, seconds, d.reader.Warnings(), err
 }
 
 // longest returns the length of the longest windows in seconds.
@@ -290,21 +282,9 @@ func (c *scan) piece(ctx context.Context, model string, targets []*target, piece
 				t.take(tracks[n], at, last)
 			}
 		}
-		t.peaks.settle(at + pieceSeconds)
+		if !last {
+			t.settle(at + pieceSeconds)
+		}
 	}
 	return nil
-}
-
-// take adds the accepted windows of a track. Those that begin after the piece's part belong
-// to the next piece.
-func (t *target) take(track track, at float64, last bool) {
-	for i, v := range track.vectors {
-		start := float64(i) * track.hop
-		if start >= pieceSeconds && !last {
-			return
-		}
-		if score := t.pattern.Head.score(v); score >= t.accepted {
-			t.peaks.add(window{start: at + start, end: at + start + track.length, score: score, at: v})
-		}
-	}
 }

@@ -44,7 +44,7 @@ func (e *embedder) run(ctx context.Context, audio services.AudioSource, params t
 	if err != nil {
 		return nil, "", services.Internal(err, "the sound could not be embedded")
 	}
-	result, err := e.execute(ctx, services.Task{
+	result, err := e.execute(services.WithPart(ctx), services.Task{
 		ID: e.task.ID, Name: tasks.Embed, Model: e.model, Params: raw, Audio: audio,
 		Caller: e.task.Caller, Priority: e.task.Priority, Deadline: e.task.Deadline,
 	}, services.DiscardSink{})

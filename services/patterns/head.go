@@ -12,7 +12,8 @@ import (
 type head struct {
 	Kind      string `json:"kind"`
 	Prototype vector `json:"prototype"`
-	// Weights and Bias are those of the regression.
+	// Weights and Bias are those of the regression on examples and corrections, if there are
+	// corrections, also for a head that scores by the prototype.
 	Weights vector  `json:"weights,omitempty"`
 	Bias    float64 `json:"bias,omitempty"`
 	// Threshold is the score from which a vector is accepted, and Slope how fast the
@@ -24,10 +25,13 @@ type head struct {
 // score returns the raw score of a vector.
 func (h head) score(v vector) float64 {
 	if h.Kind == tasks.HeadLogistic {
-		return dot(h.Weights, v) + h.Bias
+		return h.logit(v)
 	}
 	return dot(h.Prototype, v)
 }
+
+// logit returns what the regression on corrections makes of a vector.
+func (h head) logit(v vector) float64 { return dot(h.Weights, v) + h.Bias }
 
 // confidence returns the calibrated value of a score: 0.5 at the threshold.
 func (h head) confidence(score float64) float64 { return sigmoid(h.Slope * (score - h.Threshold)) }
@@ -178,12 +182,14 @@ func learn(l lesson, base head, verdicts []verdict, weak []vector) head {
 		shifted.add(judge(moved(seen), unseen))
 		fit.add(judge(fitted(seen), unseen))
 	}
+	whole := fitted(verdicts)
 	switch {
 	case fit.f1() > max(plain.f1(), shifted.f1()):
-		return fitted(verdicts)
+		return whole
 	case shifted.f1() > plain.f1():
-		return moved(verdicts)
+		base = moved(verdicts)
 	}
+	base.Weights, base.Bias = whole.Weights, whole.Bias
 	return base
 }
 

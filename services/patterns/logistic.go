@@ -9,7 +9,7 @@ const (
 	// cosineScale spreads the cosines over the range in which a logistic function is steep.
 	cosineScale = 8
 	// ridge is the weight of the squared weights.
-	ridge = 2e-3
+	ridge = 1e-2
 	// memory is the number of steps that the minimiser remembers, iterations their limit.
 	memory, iterations = 8, 200
 )

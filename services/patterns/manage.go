@@ -48,38 +48,52 @@ func (s *Service) Pattern(ctx context.Context, caller services.Caller, id string
 
 // ChangePattern changes name and metadata of a pattern.
 func (s *Service) ChangePattern(ctx context.Context, caller services.Caller, id string, change tasks.PatternChange) (tasks.Pattern, error) {
-	s.naming.Lock()
-	defer s.naming.Unlock()
 	p, err := s.find(ctx, caller, "pattern_id", id)
-	if err == nil && change.Name != nil {
-		err = s.checkName(p.Owner, *change.Name, p.ID)
+	renamed := err == nil && change.Name != nil && *change.Name != p.Name
+	if renamed {
+		if err = s.checkName(p.Owner, *change.Name, p.ID); err == nil {
+			err = s.claimName(ctx, p.Owner, *change.Name, p.ID)
+		}
 	}
 	if err != nil {
 		return tasks.Pattern{}, err
 	}
+	old := p.Name
 	edited, err := s.patterns.Edit(ctx, p.ID, func(p *pattern) (bool, error) {
-		if change.Name != nil {
-			p.Name = *change.Name
-		}
-		merged := maps.Clone(p.Metadata)
-		if merged == nil {
-			merged = make(map[string]string)
-		}
-		for key, text := range change.Metadata {
-			if merged[key] = text; text == "" {
-				delete(merged, key)
-			}
-		}
-		p.Metadata = merged
-		return true, checkMetadata(merged)
+		old = p.Name
+		return true, apply(change, p)
 	})
 	if errors.Is(err, records.ErrMissing) {
 		err = missing("pattern_id", id)
 	}
+	if renamed && err != nil {
+		s.releaseName(ctx, p.Owner, *change.Name, p.ID)
+	}
 	if err != nil {
 		return tasks.Pattern{}, err
 	}
+	if old != edited.Name {
+		s.releaseName(ctx, p.Owner, old, p.ID)
+	}
 	return s.view(edited), nil
+}
+
+// apply changes a pattern.
+func apply(change tasks.PatternChange, p *pattern) error {
+	if change.Name != nil {
+		p.Name = *change.Name
+	}
+	merged := maps.Clone(p.Metadata)
+	if merged == nil {
+		merged = make(map[string]string)
+	}
+	for key, text := range change.Metadata {
+		if merged[key] = text; text == "" {
+			delete(merged, key)
+		}
+	}
+	p.Metadata = merged
+	return checkMetadata(merged)
 }
 
 // checkMetadata returns a fault for metadata beyond its limits.
@@ -107,6 +121,7 @@ func (s *Service) DeletePattern(ctx context.Context, caller services.Caller, id 
 		if err != nil {
 			return err
 		}
+		s.releaseName(ctx, p.Owner, p.Name, p.ID)
 		s.dropObject(ctx, p.Vectors)
 		s.dropFeedback(context.WithoutCancel(ctx), func(f feedback) bool { return f.Pattern == p.ID })
 		return nil

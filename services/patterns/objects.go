@@ -40,7 +40,7 @@ func (s *Service) putSegment(ctx context.Context, name string, segment index.Seg
 	return records.OrFull(store, err, bytes)
 }
 
-// orphanAge is the age from which a correction without a pattern is deleted.
+// orphanAge is the age from which a correction or a claim without a pattern is deleted.
 const orphanAge = time.Hour
 
 // landed ends the protection of a new object: a record refers to it, or never will.
@@ -59,10 +59,11 @@ func (s *Service) dropObject(ctx context.Context, name string) {
 	}
 }
 
-// sweep deletes old detections, and, as a crash leaves them, corrections without a pattern
-// and objects that no record refers to.
+// sweep deletes old detections, and, as a crash leaves them, corrections and claims without
+// a pattern and objects that no record refers to.
 func (s *Service) sweep(ctx context.Context, orphans bool) {
 	s.expireSightings(ctx)
+	s.dropClaims(ctx)
 	s.dropFeedback(ctx, func(f feedback) bool {
 		_, exists := s.patterns.Get(f.Pattern)
 		return !exists && time.Since(f.Created) > orphanAge

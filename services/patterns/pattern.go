@@ -30,6 +30,8 @@ type pattern struct {
 	records.Meta `json:"-"`
 	Name         string            `json:"name"`
 	Metadata     map[string]string `json:"metadata,omitempty"`
+	// Request is a hash of the request that made the pattern under an idempotency key.
+	Request string `json:"request,omitempty"`
 	// Model, Hash and Dimensions identify the space of the vectors.
 	Model      string `json:"model"`
 	Hash       string `json:"hash"`
@@ -165,11 +167,12 @@ func (s *Service) chosen(ctx context.Context, caller services.Caller, names []st
 	return list, nil
 }
 
-// checkName returns a fault if the owner has another pattern of the name.
+// checkName returns a fault if the owner has another pattern of the name, as far as this
+// process knows.
 func (s *Service) checkName(owner, name, except string) error {
 	found := s.patterns.Select(1, func(p pattern) bool { return p.Owner == owner && p.Name == name && p.ID != except })
 	if len(found) > 0 {
-		return services.Invalidf("name", "is that of your pattern %s already, got %q; names must differ", found[0].ID, name)
+		return taken(found[0].ID, name)
 	}
 	if strings.TrimSpace(name) != name || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) || validID(name) {
 		return services.Invalidf("name", "must be a text without surrounding spaces and control characters that is no id, got %q", name)

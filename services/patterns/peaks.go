@@ -17,6 +17,14 @@ const (
 type window struct {
 	start, end, score float64
 	at                vector
+	// confidence is set for a window that was accepted by comparison with its surroundings.
+	confidence float64
+}
+
+// collides reports whether too much of two windows is in both.
+func (w window) collides(other window) bool {
+	shared := min(w.end, other.end) - max(w.start, other.start)
+	return shared > mostOverlap*min(w.end-w.start, other.end-other.start)
 }
 
 // peaks selects the best windows of one pattern in a recording: none overlaps a better one.
@@ -59,11 +67,7 @@ func (p *peaks) choose(group []window) {
 	slices.SortStableFunc(ordered, func(a, b window) int { return cmp.Compare(b.score, a.score) })
 	first := len(p.found)
 	for _, w := range ordered {
-		free := !slices.ContainsFunc(p.found[first:], func(better window) bool {
-			shared := min(w.end, better.end) - max(w.start, better.start)
-			return shared > mostOverlap*min(w.end-w.start, better.end-better.start)
-		})
-		if free {
+		if !slices.ContainsFunc(p.found[first:], w.collides) {
 			p.found = append(p.found, w)
 		}
 	}

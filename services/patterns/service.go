@@ -25,6 +25,7 @@ type Service struct {
 	// db is nil in a process that stores nothing, as are the collections.
 	db        *records.Database
 	patterns  *records.Collection[pattern]
+	names     *records.Collection[claim]
 	feedback  *records.Collection[feedback]
 	manifests *records.Collection[manifest]
 	sightings *records.Collection[sighting]
@@ -33,9 +34,6 @@ type Service struct {
 	initialized atomic.Bool
 	since       atomic.Pointer[time.Time]
 	running     gate
-
-	// naming is held from the check of a name until its record is written.
-	naming sync.Mutex
 
 	mu sync.Mutex
 	// spaces by their key, and indexes by the id of their manifest.
@@ -57,6 +55,7 @@ func New(cfg Config, deps module.Deps) *Service {
 	}
 	if s.db != nil {
 		s.patterns = records.NewCollection(s.db, patternRecords(), nil)
+		s.names = records.NewCollection(s.db, claimRecords(), nil)
 		s.feedback = records.NewCollection(s.db, feedbackRecords(), nil)
 		s.manifests = records.NewCollection(s.db, manifestRecords(), nil)
 		s.sightings = records.NewCollection(s.db, sightingRecords(), nil)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 	"github.com/grym-synth/grym-synth/services/tasks"
 )
@@ -27,6 +28,13 @@ func (s *Service) prepareTeach(ctx context.Context, task services.Task) (*work, 
 		return nil, err
 	}
 	err := errors.Join(s.stored(), withoutAudio(task), s.checkModel(task))
+	if err != nil {
+		return nil, err
+	}
+	p, repeated, err := s.earlier(ctx, task, params)
+	if repeated {
+		return &work{do: func(context.Context, services.Sink) (any, []services.Warning, error) { return s.made(p), nil, nil }, repeated: true}, nil
+	}
 	if err == nil {
 		err = s.checkName(task.Caller.Key, params.Name, "")
 	}
@@ -41,14 +49,24 @@ func (s *Service) prepareTeach(ctx context.Context, task services.Task) (*work, 
 	if err != nil {
 		return nil, err
 	}
-	return &work{do: func(ctx context.Context, sink services.Sink) (any, []services.Warning, error) {
+	w := new(work)
+	w.do = func(ctx context.Context, sink services.Sink) (any, []services.Warning, error) {
 		p, err := s.teach(ctx, task, params, sink)
+		if errors.Is(err, records.ErrExists) { // a task with the same key was faster
+			p, w.repeated, err = s.earlier(ctx, task, params)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
-		view := s.view(p)
-		return &view, nil, nil
-	}}, nil
+		return s.made(p), nil, nil
+	}
+	return w, nil
+}
+
+// made returns the result of a task that made a pattern.
+func (s *Service) made(p pattern) *tasks.Pattern {
+	view := s.view(p)
+	return &view
 }
 
 // checkSpans returns a fault for spans that no recording can have.
@@ -99,6 +117,12 @@ func (s *Service) teach(ctx context.Context, task services.Task, params tasks.Te
 	defer releaseAll(held)
 	p := pattern{Name: params.Name, Metadata: params.Metadata}
 	p.ID, p.Owner, p.Created = newID(idPrefix), owner, now()
+	if task.Key != "" {
+		p.ID = keyedID(task)
+		if p.Request, err = fingerprintOf(task, params); err != nil {
+			return p, err
+		}
+	}
 	for i, span := range params.Examples {
 		p.Examples = append(p.Examples, tasks.PatternExample{ID: fmt.Sprintf("ex_%d", i+1), StoredSpan: span})
 	}
@@ -112,20 +136,26 @@ func (s *Service) teach(ctx context.Context, task services.Task, params tasks.Te
 	return s.create(ctx, p, e)
 }
 
-// create stores a new pattern with its vectors.
+// create stores a new pattern with its vectors. It returns records.ErrExists if there is one
+// of its id.
 func (s *Service) create(ctx context.Context, p pattern, e examples) (pattern, error) {
 	if err := s.writeVectors(ctx, &p, e); err != nil {
 		return p, err
 	}
-	s.naming.Lock()
-	defer s.naming.Unlock()
-	if err := s.checkName(p.Owner, p.Name, p.ID); err != nil { // another request may have been faster
+	err := s.checkName(p.Owner, p.Name, p.ID) // another request may have been faster
+	if err == nil {
+		err = s.claimName(ctx, p.Owner, p.Name, p.ID)
+	}
+	if err != nil {
 		s.dropObject(ctx, p.Vectors)
 		return p, err
 	}
 	created, err := s.patterns.Create(ctx, p)
 	if err != nil {
 		s.dropObject(ctx, p.Vectors)
+		if !errors.Is(err, records.ErrExists) { // else the name is that of the existing one
+			s.releaseName(ctx, p.Owner, p.Name, p.ID)
+		}
 		return p, err
 	}
 	s.landed(p.Vectors)

@@ -15,6 +15,8 @@ import (
 type work struct {
 	service *Service
 	do      func(ctx context.Context, sink services.Sink) (any, []services.Warning, error)
+	// repeated is set if an earlier task with the same key has done the work.
+	repeated bool
 }
 
 var _ services.Coordinator = (*work)(nil)
@@ -47,7 +49,7 @@ func (w *work) Run(ctx context.Context, sink services.Sink) (result services.Tas
 	}
 	sink.Progress(1, "done")
 	clock.Book(services.StageInfer)
-	result.Stages = clock.Times()
+	result.Stages, result.Repeated = clock.Times(), w.repeated
 	return result, nil
 }
 

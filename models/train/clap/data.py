@@ -5,6 +5,7 @@ DIR/background.npy, the noises.
 SPOKEN and PROGRAMS are the shares of words and of random programs. The name is the seed. What is cheaper on power spectra (noise, rooms, gain, neighbours,
 shifts) is added by bank.py during training.
 """
+import collections
 import os
 import sys
 import zlib
@@ -17,7 +18,7 @@ import sounds
 import speech
 from families import Canvas
 
-NOISES = ["white", "pink", "brown", "hum", "fan", "rain", "wind", "engine", "waves", "vacuum", "crackle", "babble", "babble", "mix", "mix"]
+NOISES = ["white", "pink", "brown", "hum", "fan", "rain", "wind", "engine", "waves", "vacuum", "crackle", "babble", "babble", "babble", "babble", "babble", "mix", "mix"]
 
 
 def background(r, kind, seconds, words, voices):
@@ -40,11 +41,33 @@ def background(r, kind, seconds, words, voices):
 
 # ---------------------------------------------------------------- shards
 
+class Confused:
+    """Words that are easily confused with a word: with another letter, with one more or less, rhymes, and neighbours in the list."""
+
+    def __init__(self, words):
+        self.words, self.rhymes, self.alike = words, sorted(words, key=lambda w: w[::-1]), collections.defaultdict(list)
+        self.place, self.rhyme = ({w: i for i, w in enumerate(some)} for some in (words, self.rhymes))
+        for w in words:
+            for key in self.keys(w):
+                self.alike[key].append(w)
+
+    @staticmethod
+    def keys(w):
+        return [w[:i] + "." + w[i + 1:] for i in range(len(w))] + [w[:i] + "." + w[i:] for i in range(1, len(w))]
+
+    def choose(self, r, w):
+        near = [v for key in self.keys(w) for v in self.alike[key] if v != w]
+        if near and r.random() < .6:
+            return near[r.integers(len(near))]
+        if r.random() < .6:
+            return self.rhymes[(self.rhyme[w] + int(r.choice([-2, -1, 1, 2]))) % len(self.rhymes)]
+        return self.words[(self.place[w] + int(r.choice([-1, 1]))) % len(self.words)]
+
+
 def write_shard(path, seed, words, names, count=160, instances=3, spoken=.27, programs=.32):
     """Writes count pairs of siblings. Arrays: mel bytes of all events, their ends, and for each event its class, caption key and pair."""
     r = np.random.default_rng(seed)
-    rhymes = sorted(words, key=lambda w: w[::-1])
-    place = {w: i for i, w in enumerate(rhymes)}
+    confused = Confused(words)
     mels, classes, keys, pairs = [], [], [], []
     for q in range(count):
         u = r.random()
@@ -54,9 +77,7 @@ def write_shard(path, seed, words, names, count=160, instances=3, spoken=.27, pr
                 if s == 0:
                     w = words[r.integers(len(words))]
                 else:
-                    i = place[w] + int(r.choice([-2, -1, 1, 2]))
-                    j = words.index(w) + int(r.choice([-1, 1]))
-                    w = rhymes[i % len(rhymes)] if r.random() < .6 else words[j % len(words)]
+                    w = confused.choose(r, w)
                 made, key = [speech.say(r, w, speech.VOICES) for _ in range(4)], "word:" + w
                 cls = "w." + w
             else:

@@ -1,6 +1,7 @@
 """Spoken words: training's words and voices, those for measuring only, and babble.
 
-A word is a class, and its instances are voices: of espeak-ng, and for a share of the utterances (SECOND, 0.45) of flite and RHVoice.
+A word is a class, and its instances are voices: of espeak-ng, and for a share of the utterances (SECOND, 0.45) of flite, RHVoice and Pico. flite's slt
+and rms are only measured with.
 """
 import os
 
@@ -8,6 +9,7 @@ import numpy as np
 
 import espeak
 import flite
+import pico
 import rhvoice
 from features import RATE
 from patches import finish
@@ -23,14 +25,16 @@ VOICES = [v for lang in ("en", "en-us") for v in [lang, *(f"{lang}+{s}" for s in
 TEST_VOICES = ["en+m7", "en+f5", "en-us+m7", "en-us+f5", "en-gb-scotland", "en+f4", "en-us+f4", "en+m4", "en-us+m4"]
 
 
-def training_words(path="/usr/share/dict/american-english-small"):
+def training_words(path=os.environ.get("WORDS", "/usr/share/dict/american-english-small")):
     with open(path, encoding="utf8") as f:
         words = sorted({w for w in f.read().split() if w.isascii() and w.isalpha() and w.islower() and 3 <= len(w) <= 10})
     near = lambda w: any(w.startswith(h[:-1]) or h.startswith(w) and len(w) > 3 for h in HELD_WORDS) or w in HELD_WORDS
     return [w for w in words if not near(w)]
 
 
-SECOND = [("flite", "kal16", 105), ("flite", "awb", 120), ("rhvoice", "Alan", 0), ("rhvoice", "Bdl", 0), ("rhvoice", "Clb", 0)]
+SECOND = [("flite", "kal16", 105), ("flite", "awb", 120), ("rhvoice", "Alan", 0), ("rhvoice", "Bdl", 0), ("rhvoice", "Clb", 0), ("pico", "en-US", 0),
+          ("pico", "en-GB", 0)]
+TEST_SECOND = [("flite", "slt", 170), ("flite", "rms", 100)]
 
 
 def shifted(x, rate, factor):
@@ -42,14 +46,21 @@ def shifted(x, rate, factor):
 
 
 def say_second(r, text):
-    """One utterance by flite or RHVoice, mostly with formants of a smaller or larger speaker."""
+    """One utterance by flite, RHVoice or Pico, mostly with formants of a smaller or larger speaker."""
     engine, name, f0 = SECOND[r.integers(len(SECOND))]
     factor = float(np.exp(r.uniform(np.log(.8), np.log(1.28)))) if r.random() < .75 else 1.
     if engine == "flite":
         x, rate, _ = flite.synth(text, name, float(r.uniform(.8, 1.4)) * factor, float(f0 * np.exp(r.uniform(-.35, .55)) / factor))
     else:
-        x, rate = rhvoice.synth(text, name, float(np.exp(r.uniform(-.35, .25)) / factor), float(np.exp(r.uniform(-.3, .4)) / factor))
+        x, rate = {"rhvoice": rhvoice, "pico": pico}[engine].synth(text, name, float(np.exp(r.uniform(-.35, .25)) / factor), float(np.exp(r.uniform(-.3, .4)) / factor))
     return shifted(x, rate, factor)
+
+
+def say_held(r, text):
+    """The finished samples of one utterance by a voice of another synthesiser that training does not have."""
+    _, name, f0 = TEST_SECOND[r.integers(len(TEST_SECOND))]
+    x, rate, _ = flite.synth(text, name, float(r.uniform(.85, 1.2)), float(f0 * r.uniform(.85, 1.2)))
+    return finish(shifted(x, rate, 1.))[:int(2.4 * RATE)]
 
 
 def say(r, text, voices, speed=None, pitch=None):

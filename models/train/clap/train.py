@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Training: train.py SHARDS RUN.pt --minutes N [--seed N] [--start RUN.pt] [--views N] [--peak RATE].
+"""Training: train.py SHARDS RUN.pt --minutes N [--seed N] [--start RUN.pt] [--views N] [--peak RATE] [--wall].
 
-One thread. Minutes are of its processor time. A training that was interrupted goes on from RUN.pt when called again; --start begins with the weights of
+One thread. Minutes are of its processor time, with --wall those of the clock on the wall. A training that was interrupted goes on from RUN.pt when called again; --start begins with the weights of
 another run. New shards are read while it runs. RUN.pt.log.json has the losses.
 """
 import argparse
@@ -72,7 +72,7 @@ class Training:
             if os.path.exists(args.out + ".log.json"):
                 with open(args.out + ".log.json") as f:
                     self.log = json.load(f)[:self.step]
-        self.clock = clock.Clock(args.minutes, trained)
+        self.clock = clock.Clock(args.minutes, trained, args.wall)
 
     def batch(self):
         """Sounds, weights of frames, texts and what belongs together."""
@@ -138,6 +138,7 @@ def main():
     p.add_argument("--start")
     p.add_argument("--views", type=int, default=2)
     p.add_argument("--peak", type=float, default=2e-3)
+    p.add_argument("--wall", action="store_true")
     Training(p.parse_args()).run()
 
 

@@ -1,5 +1,6 @@
 """RHVoice in-process through ctypes. It tells no phones."""
 import ctypes as C
+import os
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def _take(samples, n, _):
 
 
 # kept alive with the module: the library holds on to it
-_init = _Init(b"/usr/share/RHVoice", b"/etc/RHVoice", None, _Callbacks(_set_rate, _take), 0)
+_init = _Init(os.environ.get("RHVOICE", "/usr/share/RHVoice").encode(), b"/etc/RHVoice", None, _Callbacks(_set_rate, _take), 0)
 _engine = _lib.RHVoice_new_tts_engine(C.byref(_init))
 
 
