@@ -13565,6 +13565,30 @@ func (response CreateTranscription429JSONResponse) VisitCreateTranscriptionRespo
 	return err
 }
 
+type CreateTranscription499ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranscription499JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranscription499ResponseHeaders
+}
+
+func (response CreateTranscription499JSONResponse) VisitCreateTranscriptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(499)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTranscription500ResponseHeaders struct {
 	XRequestId *string
 }
@@ -13965,6 +13989,30 @@ func (response CreateTranslation429JSONResponse) VisitCreateTranslationResponse(
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTranslation499ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateTranslation499JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateTranslation499ResponseHeaders
+}
+
+func (response CreateTranslation499JSONResponse) VisitCreateTranslationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(499)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -16766,6 +16814,30 @@ func (response CreateChatCompletion429JSONResponse) VisitCreateChatCompletionRes
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateChatCompletion499ResponseHeaders struct {
+	XRequestId *string
+}
+
+type CreateChatCompletion499JSONResponse struct {
+	Body    OpenAIError
+	Headers CreateChatCompletion499ResponseHeaders
+}
+
+func (response CreateChatCompletion499JSONResponse) VisitCreateChatCompletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(499)
 	_, err := buf.WriteTo(w)
 	return err
 }

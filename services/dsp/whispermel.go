@@ -93,8 +93,17 @@ func (m *WhisperMel) Compute(samples []float32, length int) []float32 {
 		return float64(samples[i])
 	}
 	for t := range frames {
+		begin := t*hop - size/2
+		if begin >= len(samples) && 2*(length-1)-(begin+size-1) >= len(samples) {
+			quiet := math.Log10(leastPower) // it sees padding only
+			loudest = max(loudest, quiet)
+			for band := range m.cfg.Bands {
+				out[band*frames+t] = float32(quiet)
+			}
+			continue
+		}
 		for i := range frame {
-			frame[i] = at(t*hop-size/2+i) * m.window[i]
+			frame[i] = at(begin+i) * m.window[i]
 		}
 		transform.Coefficients(bins, frame)
 		for k, c := range bins {
