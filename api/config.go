@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -56,6 +57,18 @@ type AudioURLConfig struct {
 	AllowPrivate bool `koanf:"allowPrivate"`
 	// Timeout limits the time of one recording. Defaults to 30s.
 	Timeout time.Duration `koanf:"timeout"`
+}
+
+// remote returns what may be fetched, nil if nothing may.
+func (c AudioURLConfig) remote() (*web.Remote, error) {
+	if len(c.Hosts) == 0 {
+		return nil, nil
+	}
+	sources, bad := access.ParseHosts(c.Hosts)
+	if err := errors.Join(bad...); err != nil {
+		return nil, fmt.Errorf("hosts of recordings: %w", err)
+	}
+	return &web.Remote{Has: sources.Has, AllowPrivate: c.AllowPrivate, Timeout: c.Timeout}, nil
 }
 
 // DefaultConfig returns the documented defaults.

@@ -159,12 +159,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 	if h.Traffic == nil {
 		h.Traffic = noTraffic{}
 	}
-	if len(cfg.AudioURL.Hosts) > 0 {
-		sources, bad := access.ParseHosts(cfg.AudioURL.Hosts)
-		if err := errors.Join(bad...); err != nil {
-			return nil, fmt.Errorf("hosts of recordings: %w", err)
-		}
-		base.Remote = &web.Remote{Has: sources.Has, AllowPrivate: cfg.AudioURL.AllowPrivate, Timeout: cfg.AudioURL.Timeout}
+	if base.Remote, err = cfg.AudioURL.remote(); err != nil {
+		return nil, err
 	}
 	if h.Failures == nil {
 		h.Failures = access.NewFailures(0)

@@ -116,10 +116,7 @@ func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Depende
 	handler, err := NewHandler(cfg, deps)
 	require.NoError(t, err)
 	server := httptest.NewServer(balance.count(handler))
-	t.Cleanup(func() {
-		requireEmptySpool(t, b.spool)
-		balance.require(t)
-	})
+	t.Cleanup(func() { requireEmptySpool(t, b.spool); balance.require(t) })
 	t.Cleanup(server.Close)
 	b.url = server.URL
 	return b

@@ -70,6 +70,13 @@ func TestTranslations(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, status, body)
 	require.Contains(t, body, "it knows de, en")
 
+	requireTranslations(t, s, data, want)
+}
+
+// requireTranslations translates as a job and from the command line.
+func requireTranslations(t *testing.T, s *server, data, want string) {
+	t.Helper()
+	speech := clip(t, "clip09.wav")
 	done := s.submit(t, `{"task":"translate","params":{"language":"de","response_format":"verbose_json"}}`, speech)
 	ended := s.endOf(t, done.ID)
 	require.Equal(t, "succeeded", ended.Status)
