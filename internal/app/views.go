@@ -30,7 +30,7 @@ func formats(limits audiofile.Limits) func() gen.AudioFormats {
 		native, more := audiofile.Formats()
 		list := gen.AudioFormats{Decodes: native, Encodes: []string{}}
 		if _, err := exec.LookPath(limits.FFmpeg); limits.FFmpeg != "" && err == nil { // which may be installed and removed
-			list.Ffmpeg, list.Decodes = true, append(native, more...)
+			list.Ffmpeg, list.Decodes = true, slices.Concat(native, more)
 		}
 		for _, container := range audiofile.Containers() {
 			if container.NeedsFFmpeg() && !list.Ffmpeg {

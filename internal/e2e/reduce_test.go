@@ -31,7 +31,6 @@ type recordedAnswer struct {
 // Ways to record a body. Whatever the way, sentences, times, and what is made
 // up by chance are left out.
 const (
-	recordExact = ""
 	// recordLoose replaces numbers by their type.
 	recordLoose = "loose"
 	// recordShape replaces all values by their types, and the elements of a list

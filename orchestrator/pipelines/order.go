@@ -52,7 +52,7 @@ func (c *compiler) cycle(done map[string]bool) {
 				}
 			}
 			if from := slices.Index(path, next); from >= 0 {
-				circle := append(path[from:], next)
+				circle := slices.Concat(path[from:], []string{next})
 				c.bad.Complain("steps."+next, "depends on itself: %s", strings.Join(circle, " needs "))
 				return
 			}

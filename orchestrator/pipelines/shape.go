@@ -48,14 +48,6 @@ func object(name string, fields map[string]*shape) *shape {
 	return &shape{kind: kindObject, name: name, fields: fields}
 }
 
-// words returns the shape in words for messages.
-func (s *shape) words() string {
-	return map[kind]string{
-		kindAny: "a value", kindString: "a string", kindInt: "a whole number", kindDouble: "a number", kindBool: "true or false",
-		kindList: "a list", kindMap: "an object", kindObject: "an object",
-	}[s.kind]
-}
-
 // shapeOf returns the shape of the JSON of a Go type.
 func shapeOf(t reflect.Type, name string) *shape {
 	for t.Kind() == reflect.Pointer {

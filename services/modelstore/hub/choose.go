@@ -72,7 +72,7 @@ func choose(s Snapshot, precision string, room int64) (choice, error) {
 			}
 		}
 		if room > 0 && bytes > room {
-			precision, picked, bytes = smallest(graphs, available)
+			precision, picked, _ = smallest(graphs, available)
 		}
 	}
 	made := choice{Precision: precision, Files: others}

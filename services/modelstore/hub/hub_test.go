@@ -137,9 +137,8 @@ func TestAVersionThatIsNotTaken(t *testing.T) {
 	h.Add("a/b", "1", map[string]string{"config.json": "{}", "model.onnx": "old"})
 	p, dir := puller(t, h, Settings{})
 	took := p.Replace
-	p.Replace = func(context.Context, string, string, func() error) error {
-		return services.Faultf(services.KindBusy, "no memory")
-	}
+	busy := services.Faultf(services.KindBusy, "no memory")
+	p.Replace = func(context.Context, string, string, func() error) error { return busy }
 	pull := func() (Pulled, error) { return p.Pull(t.Context(), Request{Source: "a/b", Name: "mine"}, silent) }
 	_, err := pull()
 	require.NoError(t, err, "there is nothing to replace")
