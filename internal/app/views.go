@@ -2,6 +2,7 @@ package app
 
 import (
 	"os/exec"
+	"slices"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/manage"

@@ -72,7 +72,7 @@ func choose(s Snapshot, precision string, room int64) (choice, error) {
 			}
 		}
 		if room > 0 && bytes > room {
-			precision, picked, _ = smallest(graphs, available)
+			precision, picked = smallest(graphs, available)
 		}
 	}
 	made := choice{Precision: precision, Files: others}
@@ -87,14 +87,15 @@ func choose(s Snapshot, precision string, room int64) (choice, error) {
 }
 
 // smallest returns the precision whose graphs have the fewest bytes.
-func smallest(graphs []graph, available []string) (precision string, picked []graph, bytes int64) {
+func smallest(graphs []graph, available []string) (precision string, picked []graph) {
+	var bytes int64
 	for _, candidate := range available {
 		some, size := pick(graphs, candidate)
 		if picked == nil || size < bytes {
 			precision, picked, bytes = candidate, some, size
 		}
 	}
-	return precision, picked, bytes
+	return precision, picked
 }
 
 // split separates the graphs from the small files. Weights of other frameworks are left

@@ -129,8 +129,7 @@ func TestANewerCommitReplacesTheFolder(t *testing.T) {
 	require.ErrorContains(t, err, "name mine is the name of another model")
 }
 
-// TestAVersionThatIsNotTaken leaves the old one, and the download where a repetition may
-// succeed.
+// TestAVersionThatIsNotTaken leaves the old one, and the download where a repetition may succeed.
 func TestAVersionThatIsNotTaken(t *testing.T) {
 	t.Parallel()
 	h := hubtest.New(t)
