@@ -52,7 +52,8 @@ func (c *contractCheck) RoundTrip(request *http.Request) (*http.Response, error)
 	if err != nil || request.URL.Hostname() != "127.0.0.1" || !hasRequestID(response) {
 		return response, err // of another server
 	}
-	bare := &http.Request{Method: request.Method, URL: &url.URL{Scheme: "http", Host: "localhost", Path: request.URL.Path}, Header: request.Header}
+	address := &url.URL{Scheme: "http", Host: "localhost", Path: request.URL.Path}
+	bare := &http.Request{Method: request.Method, URL: address, Header: request.Header}
 	route, params, err := c.route.FindRoute(bare)
 	if err != nil {
 		return response, nil // no operation of the contract
