@@ -19,8 +19,8 @@ import (
 // audioExtensions are the extensions of audio files in a folder: formats that the server
 // decodes itself, those for which it may need ffmpeg, and those for which it does.
 var audioExtensions = []string{
-	".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".mp3", ".mp2", ".opus", ".ogg", ".oga", ".webm", ".aif", ".aiff", ".aifc", ".au", ".snd",
-	".caf", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".3gp",
+	".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".mp3", ".mp2", ".opus", ".ogg", ".oga", ".webm",
+	".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".m4a", ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".3gp",
 	".aac", ".amr", ".wma",
 }
 

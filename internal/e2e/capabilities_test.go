@@ -69,7 +69,10 @@ func TestCapabilitiesAreTrue(t *testing.T) {
 		}
 	}
 	require.False(t, all.Audio.FFmpeg)
-	require.Equal(t, []string{"wav", "flac", "mp3", "ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis"}, all.Audio.Decodes)
+	require.Equal(t, []string{
+		"wav", "flac", "mp3", "mp2", "aiff", "au", "caf", "w64", "m4a-alac", "mp4-flac", "mov-pcm", "ogg-flac", "webm-flac", "webm-pcm",
+		"ogg-opus", "ogg-vorbis", "webm-opus", "webm-vorbis", "mp4-opus",
+	}, all.Audio.Decodes)
 	require.Equal(t, []string{"wav", "flac", "pcm"}, all.Audio.Encodes)
 
 	s.expectJSON(t, http.StatusOK, http.MethodPost, "/v1/services/wav2vec2/drain", `{"reason":"new weights"}`)

@@ -60,7 +60,8 @@ func TestRecordingsThatAreRefused(t *testing.T) {
 		status int
 		text   string
 	}{
-		{"no ffmpeg", encoded(t, "speech.m4a"), http.StatusUnsupportedMediaType, "is an M4A (MPEG-4 audio) file with sound coded as AAC; accepted: WAV"},
+		{"no ffmpeg", encoded(t, "speech.m4a"), http.StatusUnsupportedMediaType,
+			"is an M4A (MPEG-4 audio) file with sound coded as AAC; accepted: WAV"},
 		{"too long", encoded(t, "speech.webm"), http.StatusRequestEntityTooLarge, "the limit is 1s"},
 		{"text", []byte("hello"), http.StatusUnsupportedMediaType, "file is text"},
 		{"empty", []byte{}, http.StatusBadRequest, "file is empty"},

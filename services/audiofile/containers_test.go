@@ -101,14 +101,16 @@ func pcmFiles() map[[2]string][]byte {
 		for _, digit := range name[4:] {
 			bits = 10*bits + int(digit-'0')
 		}
-		files[[2]string{"aiff", encoding}] = form("AIFC", formChunk("FVER", be32(1)), common(2, 2, bits, 44100, name[:4]), soundChunk(encodedLevels[encoding]))
+		files[[2]string{"aiff", encoding}] = form("AIFC", formChunk("FVER", be32(1)), common(2, 2, bits, 44100, name[:4]),
+			soundChunk(encodedLevels[encoding]))
 	}
 	for number, encoding := range map[int]string{
 		2: "pcm_s8", 3: "pcm_s16be", 4: "pcm_s24be", 5: "pcm_s32be", 6: "pcm_f32be", 7: "pcm_f64be",
 	} {
 		files[[2]string{"au", encoding}] = auFile(number, 44100, 2, len(encodedLevels[encoding]), encodedLevels[encoding])
 	}
-	files[[2]string{"w64", "pcm_s16le"}] = wave64(wave64Part("fmt ", formatBody(1, 2, 44100, 16)), wave64Part("data", encodedLevels["pcm_s16le"]))
+	files[[2]string{"w64", "pcm_s16le"}] = wave64(wave64Part("fmt ", formatBody(1, 2, 44100, 16)),
+		wave64Part("data", encodedLevels["pcm_s16le"]))
 	files[[2]string{"w64", "pcm_s24le"}] = wave64(wave64Part("data", encodedLevels["pcm_s24le"]), wave64Part("junk", make([]byte, 5)),
 		wave64Part("fmt ", formatBody(1, 2, 44100, 24)))
 	for encoding, flags := range map[string][2]int{
@@ -210,8 +212,9 @@ func TestPCMContainersThatAreRefused(t *testing.T) {
 		`no "data" chunk`:                            wave64(wave64Part("fmt ", formatBody(1, 1, 8000, 16))),
 		"contains no samples":                        form("AIFF", common(1, 0, 16, 8000, ""), soundChunk(nil)),
 		"(NaN, infinite or beyond single precision)": auFile(6, 8000, 1, 4, []byte{0x7f, 0xc0, 0, 0}),
-		"without the sizes of its packets":           caf(cafDescription("alac", 8000, 0, 0, 1, 16), cafPart("kuki", 24, alacConfig(8000, 16, 1)), cafSound(pcm16(1))),
-		"is cut short: it ends before its samples":   form("AIFF", common(1, 3, 16, 8000, ""), []byte("SSND\x00\x00\x00\x08")),
+		"without the sizes of its packets": caf(cafDescription("alac", 8000, 0, 0, 1, 16), cafPart("kuki", 24, alacConfig(8000, 16, 1)),
+			cafSound(pcm16(1))),
+		"is cut short: it ends before its samples": form("AIFF", common(1, 3, 16, 8000, ""), []byte("SSND\x00\x00\x00\x08")),
 	} {
 		requireRefused(t, file, services.KindInvalid, text)
 	}
@@ -267,6 +270,7 @@ func TestBytesBeforeTheSound(t *testing.T) {
 		require.Equal(t, whole, got[576+529:][:len(whole)])
 	}
 	requireRefused(t, cat(make([]byte, maxZeros+1), files["WAV"]), services.KindUnsupported, "not in an audio format that is known here")
-	requireRefused(t, cat(bytes.Repeat([]byte{1}, maxJunk+1), files["WAV"]), services.KindUnsupported, "not in an audio format that is known here")
+	requireRefused(t, cat(bytes.Repeat([]byte{1}, maxJunk+1), files["WAV"]), services.KindUnsupported,
+		"not in an audio format that is known here")
 	requireRefused(t, make([]byte, 5000), services.KindUnsupported, "not in an audio format that is known here")
 }

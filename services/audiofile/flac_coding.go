@@ -97,7 +97,8 @@ func (c flacCoding) parse(block *frame.Frame) error {
 	if block.BitsPerSample == 0 { // as in the header of the stream
 		block.BitsPerSample = uint8(c.bits)
 	}
-	if block.Channels.Count() != c.channels || int(block.BitsPerSample) != c.bits || (block.SampleRate != 0 && int(block.SampleRate) != c.rate) {
+	if block.Channels.Count() != c.channels || int(block.BitsPerSample) != c.bits ||
+		(block.SampleRate != 0 && int(block.SampleRate) != c.rate) {
 		return fmt.Errorf("a block of %d channels, %d bits, %d Hz", block.Channels.Count(), block.BitsPerSample, block.SampleRate)
 	}
 	if err := block.Parse(); err != nil {

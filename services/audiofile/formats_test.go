@@ -158,7 +158,8 @@ func TestWithoutFFmpegTheFormatsAreListed(t *testing.T) {
 		"speech.m4a": "an M4A (MPEG-4 audio) file",
 	} {
 		_, err := openBytes(clip(t, name))
-		requireFault(t, err, services.KindUnsupported, "file is "+what+" with sound coded as AAC; accepted: WAV", "FLAC, ALAC, MP3, MP2, Opus and Vorbis in Ogg")
+		requireFault(t, err, services.KindUnsupported, "file is "+what+" with sound coded as AAC; accepted: WAV",
+			"FLAC, ALAC, MP3, MP2, Opus and Vorbis in Ogg")
 	}
 }
 

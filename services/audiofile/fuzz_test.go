@@ -100,7 +100,8 @@ func FuzzPart(f *testing.F) {
 func FuzzFLAC(f *testing.F) { fuzzClips(f, "speech.flac", "speech-flac.oga", "speech-flac.mka") }
 
 func FuzzMP3(f *testing.F) {
-	fuzzClips(f, "speech.mp3", "speech-22k.mp3", "speech-stereo.mp3", "speech-16k-stereo.mp3", "speech-8k.mp3", "speech.mp2", "speech-stereo.mp2")
+	fuzzClips(f, "speech.mp3", "speech-22k.mp3", "speech-stereo.mp3", "speech-16k-stereo.mp3", "speech-8k.mp3", "speech.mp2",
+		"speech-stereo.mp2")
 }
 
 func FuzzOggOpus(f *testing.F) {

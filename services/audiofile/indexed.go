@@ -69,7 +69,10 @@ func (p *indexedPackets) next() ([]byte, int, error) {
 			if err := p.f.notes.truncated("its index has sound at %d bytes, %d are there", at+size, p.f.size); err != nil {
 				return nil, 0, err
 			}
-			return nil, 0, p.end(io.EOF)
+			if size = p.whole(at); size == 0 {
+				return nil, 0, p.end(io.EOF)
+			}
+			packet, err = p.data.bytes(at, int(size))
 		}
 		if err != nil {
 			return nil, 0, err
@@ -89,6 +92,17 @@ func (p *indexedPackets) next() ([]byte, int, error) {
 		p.samples += p.last
 		return packet, samples, nil
 	}
+}
+
+// whole returns the size of the whole frames of PCM between an offset and the end of the
+// file, 0 for other codecs.
+func (p *indexedPackets) whole(at int64) int64 {
+	pcm, ok := p.head.coding.(pcmCoding)
+	if !ok || at < 0 || at > p.f.size {
+		return 0
+	}
+	frame := int64(pcm.wave.frameBytes)
+	return (p.f.size - at) / frame * frame
 }
 
 // end determines the padding at the end of the sound.

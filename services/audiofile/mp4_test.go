@@ -13,7 +13,7 @@ import (
 // mp4Parts are the boxes of a track of 16-bit PCM of one channel at 8 kHz.
 type mp4Parts struct {
 	codec, handler string
-	still          bool // a rate of 0
+	still          bool   // a rate of 0
 	entry          []byte // boxes behind the description
 	tables         [][]byte
 	edits          []byte
@@ -84,22 +84,37 @@ func fragment(track int, samples ...int) []byte {
 	return cat(run(len(run(0))+8), box("mdat", pcm16(samples...)))
 }
 
+// fragmentOfTwo has two runs, of which the second has no offset and lies behind the first.
+func fragmentOfTwo() []byte {
+	run := func(flags int, fields ...int) []byte {
+		raw := fullBox("trun", numbers(fields...))
+		copy(raw[8:], be32(flags))
+		return raw
+	}
+	build := func(offset int) []byte {
+		header := fullBox("tfhd", be32(7))
+		copy(header[8:], be32(0x20000))
+		return box("moof", box("traf", cat(header, run(trunOffset, 2, offset), run(trunSize, 2, 2, 2))))
+	}
+	return cat(build(len(build(0))+8), box("mdat", pcm16(6, 7, 8, 9)))
+}
+
 func mp4Fragmented() []byte {
 	parts := mp4Parts{codec: "twos", handler: "soun", behind: box("mvex", fullBox("trex", numbers(7, 1, 1, 2, 0)))}
-	return cat(box("ftyp", nil), parts.moov(), fragment(7, 1, 2, 3), fragment(8, 99, 99), fragment(7, 4, 5))
+	return cat(box("ftyp", nil), parts.moov(), fragment(7, 1, 2, 3), fragment(8, 99, 99), fragment(7, 4, 5), fragmentOfTwo())
 }
 
 func TestMP4OfFragments(t *testing.T) {
 	t.Parallel()
 	file := mp4Fragmented()
 	format, got := decode(t, file)
-	require.EqualValues(t, 5, format.Frames)
-	for i, level := range []int{1, 2, 3, 4, 5} {
+	require.EqualValues(t, 9, format.Frames)
+	for i, level := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9} {
 		require.Equal(t, float32(int16(level<<8))/32768, got[i]) // written with the lower byte first
 	}
 	frames, reader, err := countFrames(file[:len(file)-2], DefaultLimits())
 	require.NoError(t, err)
-	require.EqualValues(t, 3, frames)
+	require.EqualValues(t, 8, frames)
 	require.Equal(t, []services.WarningCode{services.WarnTruncated}, codes(reader))
 }
 
@@ -186,7 +201,9 @@ func FuzzContainers(f *testing.F) {
 	file, _ = mp4PCMFile(true)
 	f.Add(file)
 	f.Add(mp4Fragmented())
-	for _, name := range []string{"speech-alac.m4a", "speech-alac.caf", "speech-alac-live.mp4", "speech-opus.mp4", "speech-opus-live.mp4", "speech-flac.mp4"} {
+	for _, name := range []string{
+		"speech-alac.m4a", "speech-alac.caf", "speech-alac-live.mp4", "speech-opus.mp4", "speech-opus-live.mp4", "speech-flac.mp4",
+	} {
 		f.Add(clip(f, name))
 	}
 	f.Fuzz(checkFile)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var parity = flag.Bool("parity", false, "compare the decoders with ffmpeg on 357 generated files; otherwise the test is skipped")
+var parity = flag.Bool("parity", false, "compare the decoders with ffmpeg on 649 generated files; otherwise the test is skipped")
 
 // parityFormat is the required agreement with another decoder. The number of samples
 // must be the same except for count.
