@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grym-synth/grym-synth/services/modelstore/hub/hubtest"
+	"github.com/grym-synth/grym-synth/services/modelstore/modeltest"
 )
 
 // speechVersion returns the files of the embedded speech model, as a public repository has
@@ -254,4 +256,39 @@ func checkReload(t *testing.T, s *server, folder string, said func() string) {
 	require.Equal(t, http.StatusNotFound, code, body)
 	code, body = s.post(t, "/v1/services/audioProcessor/reload")
 	require.Equal(t, http.StatusBadRequest, code, body)
+}
+
+// TestTwoVersionsThatDoNotFitTogether reloads a model of which the service has the memory of
+// one.
+func TestTwoVersionsThatDoNotFitTogether(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	modeltest.CopySpeech(t, dir, "other", func(data []byte) []byte { return data })
+	s := startWith(t, options{dataDir: dir})
+	said := func() string {
+		code, body := s.transcribe(t, clip(t, "clip09.wav"), "model", "other", "response_format", "text")
+		require.Equal(t, http.StatusOK, code, body)
+		return body
+	}
+	require.Equal(t, "MUTE TRACK ONE\n", said())
+	code, body := s.transcribe(t, wav(16000, 1, 20*16000), "model", "other")
+	require.Equal(t, http.StatusOK, code, body)
+	// What is used now, and a little more.
+	_, body = s.get(t, "/v1/resources")
+	var used struct {
+		ModelBytes    int64 `json:"model_bytes"`
+		RetainedBytes int64 `json:"retained_bytes"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &used), body)
+	code, body = s.patch(t, fmt.Sprintf(`{"services":{"wav2vec2":{"maxMemory":"%d"}}}`, used.ModelBytes+used.RetainedBytes+1_000_000))
+	require.Equal(t, http.StatusOK, code, body)
+	code, body = s.post(t, "/v1/services/wav2vec2/reload?model=other")
+	require.Equal(t, http.StatusBadRequest, code, body)
+	require.Contains(t, body, "the one in use goes on: both do not fit into the memory of service wav2vec2 together")
+	require.Contains(t, body, "repeat it with gap")
+	_, body = s.get(t, "/v1/models/other")
+	require.Contains(t, body, `"state":"ready"`)
+	code, body = s.post(t, "/v1/services/wav2vec2/reload?model=other&gap=true")
+	require.Equal(t, http.StatusOK, code, body)
+	require.Equal(t, "MUTE TRACK ONE\n", said())
 }

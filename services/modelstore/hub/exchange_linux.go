@@ -2,7 +2,7 @@ package hub
 
 import "golang.org/x/sys/unix"
 
-// exchange gives each of two folders the name of the other, in one step.
+// exchange swaps the names of two folders in one step.
 func exchange(a, b string) error {
 	return unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
 }
