@@ -72,8 +72,10 @@ var varying = []string{
 type reducer struct {
 	values map[string]string
 	vary   []string
-	record string
-	texts  map[string]string
+	// without are names of fields that are left out.
+	without []string
+	record  string
+	texts   map[string]string
 }
 
 var (
@@ -88,7 +90,8 @@ var (
 
 // reduce returns what is recorded of an answer.
 func (p *player) reduce(r recordRequest, got rawAnswer) recordedAnswer {
-	red := &reducer{values: p.values, vary: append(slices.Clone(varying), r.Vary...), record: r.Record, texts: make(map[string]string)}
+	red := &reducer{values: p.values, vary: append(slices.Clone(varying), r.Vary...), without: r.Without, record: r.Record,
+		texts: make(map[string]string)}
 	a := recordedAnswer{Name: r.Name, Request: r.Send, Status: got.status, Headers: red.headers(got.header)}
 	a.Body = red.body(got)
 	if len(red.texts) > 0 {
@@ -181,6 +184,9 @@ func (red *reducer) value(path, name string, value any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for key, inner := range v {
+			if slices.Contains(red.without, key) {
+				continue
+			}
 			out[red.text(key)] = red.value(path+"."+key, key, inner)
 		}
 		return out

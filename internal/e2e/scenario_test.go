@@ -63,6 +63,8 @@ type recordRequest struct {
 	Record string `yaml:"record"`
 	// Vary are names of fields and headers whose values are left out.
 	Vary []string `yaml:"vary"`
+	// Without are names of fields that are left out, because they depend on how fast things go.
+	Without []string `yaml:"without"`
 }
 
 // everywhere are settings that keep answers the same from run to run: nothing
