@@ -32,24 +32,28 @@ func TestDefaultNames(t *testing.T) {
 	require.Contains(t, c.Aliases, "whisper-1", "the settings are not changed")
 }
 
+// many returns so many aliases.
+func many(n int) map[string]string {
+	aliases := make(map[string]string)
+	for i := range n {
+		aliases[fmt.Sprint("a", i)] = "m"
+	}
+	return aliases
+}
+
+// of returns aliases with their targets.
+func of(pairs ...string) map[string]string {
+	aliases := make(map[string]string)
+	for i := 0; i < len(pairs); i += 2 {
+		aliases[pairs[i]] = pairs[i+1]
+	}
+	return aliases
+}
+
 // TestLimitsOfNames has each limit of an alias and of a default, and what is just beyond it.
 func TestLimitsOfNames(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 128)
-	many := func(n int) map[string]string {
-		aliases := make(map[string]string)
-		for i := range n {
-			aliases[fmt.Sprint("a", i)] = "m"
-		}
-		return aliases
-	}
-	of := func(pairs ...string) map[string]string {
-		aliases := make(map[string]string)
-		for i := 0; i < len(pairs); i += 2 {
-			aliases[pairs[i]] = pairs[i+1]
-		}
-		return aliases
-	}
 	for name, c := range map[string]struct {
 		cfg  NamesConfig
 		want []string

@@ -29,7 +29,7 @@ type faultyLibrary struct {
 func prepareFaults(t *testing.T, store *recordstest.Faulty) *faultyLibrary {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	f := &faultyLibrary{db: records.NewDatabase(store, log), store: store, long: strings.Repeat("long", 64<<10)}
+	f := &faultyLibrary{db: records.NewDatabase(store, log), store: store, long: strings.Repeat("long", 33<<10)}
 	f.Library = library.New(library.DefaultConfig(), f.db, log)
 	require.NoError(t, f.db.Start(t.Context()))
 	require.True(t, f.db.AwaitReady(t.Context()))

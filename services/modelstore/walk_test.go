@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -180,7 +179,7 @@ func (c *crowd) requireBooks() {
 // in use is never closed, what is held is what is loaded, and in the end nothing is.
 func TestAnyScheduleOfUsersLeavesNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(30) {
+	for seed := range uint64(15) {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCrowd(t, seed)
 			for range 150 {
@@ -334,7 +333,6 @@ func TestTheLifeOfAHost(t *testing.T) {
 		require.Equal(t, services.StateRegistered, host.Models()[0].State)
 		require.Zero(t, host.Status().ModelsLoaded)
 		require.NoError(t, host.Shutdown(t.Context()))
-		require.True(t, slices.IsSorted(namesOf(shelf.catalog.All())))
 		require.Equal(t, []string{"bad", "other", "sound"}, namesOf(shelf.catalog.All()))
 	})
 }
