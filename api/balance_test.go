@@ -22,13 +22,14 @@ type balance struct {
 	received, sent, counted                    atomic.Int64
 }
 
-// over puts the balance between the handler and what it depends on.
-func (b *balance) over(deps *Dependencies) {
-	b.Traffic, b.Executor = deps.Traffic, deps.Executor
+// balanced puts a balance between the handler and what it depends on.
+func balanced(deps *Dependencies) *balance {
+	b := &balance{Traffic: deps.Traffic, Executor: deps.Executor}
 	if b.Traffic == nil {
 		b.Traffic = noTraffic{}
 	}
 	deps.Traffic, deps.Executor = b, b
+	return b
 }
 
 // count counts the requests that come in.
@@ -77,9 +78,10 @@ func (b *balance) Ended(route string, received, sent int64, status int, cause st
 	b.Traffic.Ended(route, received, sent, status, cause)
 }
 
-// require checks the balance once the server is closed.
-func (b *balance) require(t *testing.T) {
+// require checks the balance, and the folder of uploads, once the server is closed.
+func (b *balance) require(t *testing.T, spool string) {
 	t.Helper()
+	requireEmptySpool(t, spool)
 	require.Zero(t, b.running.Load(), "tasks that still run")
 	require.Zero(t, b.uploads.Load(), "uploads that have not ended")
 	require.Zero(t, b.streams.Load(), "streams that have not ended")

@@ -111,12 +111,11 @@ func setup(t *testing.T, executor web.Executor, change ...func(*Config, *Depende
 	for _, f := range change {
 		f(&cfg, &deps)
 	}
-	var balance balance
-	balance.over(&deps)
+	balance := balanced(&deps)
 	handler, err := NewHandler(cfg, deps)
 	require.NoError(t, err)
 	server := httptest.NewServer(balance.count(handler))
-	t.Cleanup(func() { requireEmptySpool(t, b.spool); balance.require(t) })
+	t.Cleanup(func() { balance.require(t, b.spool) })
 	t.Cleanup(server.Close)
 	b.url = server.URL
 	return b

@@ -65,7 +65,8 @@ func TestReasonsWhyTheProcessIsNotReady(t *testing.T) {
 		h.SetPhase(PhaseServing)
 		require.Equal(t, Report{Phase: PhaseServing, Since: time.Now(), Services: list}, h.Report())
 		h.Require([]string{"waiting", "drained", "none", "down", "up"})
-		want := []string{"service waiting has not started", "service drained is drained", "service none does not exist", "service down is unavailable"}
+		want := []string{"service waiting has not started", "service drained is drained", "service none does not exist",
+			"service down is unavailable"}
 		require.Equal(t, want, h.Report().Reasons)
 		h.Require(nil)
 		require.Empty(t, h.Report().Reasons)
@@ -126,7 +127,8 @@ grym_inference_inputs_total{model="tiny",service="echo"} 5
 			}
 		}
 	}
-	require.Equal(t, map[string]float64{"grym_inference_queue_seconds": 4, "grym_inference_compute_seconds": 2}, sums, "what did not start did not wait")
+	require.Equal(t, map[string]float64{"grym_inference_queue_seconds": 4, "grym_inference_compute_seconds": 2}, sums,
+		"what did not start did not wait")
 	require.Equal(t, 2, traces, "of the traced task")
 	m.Forget("echo", "tiny")
 	require.Equal(t, 1, count("grym_inference_requests_total"))

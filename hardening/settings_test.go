@@ -38,7 +38,8 @@ func TestLimitsOfTheSettings(t *testing.T) {
 			"health.failureRate", func(c *Config, v float64) { c.Health.FailureRate, c.Health.DegradedRate = v, min(v, 0.1) },
 			[]float64{least, 1}, []float64{above},
 		},
-		{"health.minCalls", func(c *Config, v float64) { c.Health.MinCalls = int(v) }, []float64{1, mostOutcomes}, []float64{0, mostOutcomes + 1}},
+		{"health.minCalls", func(c *Config, v float64) { c.Health.MinCalls = int(v) }, []float64{1, mostOutcomes},
+			[]float64{0, mostOutcomes + 1}},
 		{
 			"health.degradedRate", func(c *Config, v float64) { c.Health.FailureRate, c.Health.DegradedRate = 1, v }, []float64{least, 1},
 			[]float64{0, above, math.NaN()},

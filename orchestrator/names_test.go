@@ -27,48 +27,59 @@ func TestDefaultNames(t *testing.T) {
 	names := c.Names()
 	require.NotContains(t, names.Aliases, "whisper-1")
 	require.Len(t, names.Aliases, 4)
-	require.Equal(t, map[string]string{"transcribe": "a", "embed": "b", "classify": "c", "generate": "d", "ask": "e", "caption": "f"}, names.Defaults)
+	require.Equal(t, map[string]string{"transcribe": "a", "embed": "b", "classify": "c", "generate": "d", "ask": "e",
+		"caption": "f"}, names.Defaults)
 	require.Contains(t, c.Aliases, "whisper-1", "the settings are not changed")
+}
+
+// many returns so many aliases.
+func many(n int) map[string]string {
+	aliases := make(map[string]string)
+	for i := range n {
+		aliases[fmt.Sprint("a", i)] = "m"
+	}
+	return aliases
+}
+
+// of returns aliases with their targets.
+func of(pairs ...string) map[string]string {
+	aliases := make(map[string]string)
+	for i := 0; i < len(pairs); i += 2 {
+		aliases[pairs[i]] = pairs[i+1]
+	}
+	return aliases
 }
 
 // TestLimitsOfNames has each limit of an alias and of a default, and what is just beyond it.
 func TestLimitsOfNames(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 128)
-	many := func(n int) map[string]string {
-		aliases := make(map[string]string)
-		for i := range n {
-			aliases[fmt.Sprint("a", i)] = "m"
-		}
-		return aliases
-	}
-	of := func(pairs ...string) map[string]string {
-		aliases := make(map[string]string)
-		for i := 0; i < len(pairs); i += 2 {
-			aliases[pairs[i]] = pairs[i+1]
-		}
-		return aliases
-	}
 	for name, c := range map[string]struct {
 		cfg  NamesConfig
 		want []string
 	}{
-		"longest name":      {NamesConfig{Aliases: of(long, long)}, []string{"aliases." + long + ": stands for itself"}},
-		"name too long":     {NamesConfig{Aliases: of(long+"a", "m")}, []string{"aliases." + long + "a: must be 1 to 128 letters"}},
-		"target too long":   {NamesConfig{Aliases: of("a", long+"a")}, []string{"aliases.a: must stand for a model, another alias, or default: and a task"}},
-		"most":              {NamesConfig{Aliases: many(maxAliases)}, nil},
-		"too many":          {NamesConfig{Aliases: many(maxAliases + 1)}, []string{"aliases: must be at most 1000, got 1001"}},
-		"chain":             {NamesConfig{Aliases: of("a", "b", "b", "c", "c", "m")}, nil},
-		"default":           {NamesConfig{Aliases: of("a", "default:ask")}, nil},
-		"unknown task":      {NamesConfig{Aliases: of("a", "default:sing")}, []string{`aliases.a: task "sing" does not exist or needs no model; available: transcribe, embed`}},
-		"itself":            {NamesConfig{Aliases: of("a", "a")}, []string{"aliases.a: stands for itself"}},
-		"cycle of two":      {NamesConfig{Aliases: of("a", "b", "b", "a")}, []string{"aliases.a: stands for itself, by way of b", "aliases.b: stands for itself, by way of a"}},
-		"cycle of three":    {NamesConfig{Aliases: of("a", "b", "b", "c", "c", "a")}, []string{"aliases.a: stands for itself, by way of b, c", "aliases.b: stands", "aliases.c: stands"}},
-		"into a cycle":      {NamesConfig{Aliases: of("x", "a", "a", "a")}, []string{"aliases.a: stands for itself"}},
-		"default model":     {NamesConfig{Defaults: TaskDefaults{Ask: "m"}}, nil},
-		"bad default":       {NamesConfig{Defaults: TaskDefaults{Ask: "../m"}}, []string{`defaults.ask: must be the name of a model or an alias, got "../m"`}},
-		"default by alias":  {NamesConfig{Aliases: of("a", "b", "b", "m"), Defaults: TaskDefaults{Ask: "a"}}, nil},
-		"default of itself": {NamesConfig{Aliases: of("a", "default:ask"), Defaults: TaskDefaults{Ask: "a"}}, []string{"defaults.ask: a stands for default:ask, the default itself"}},
+		"longest name":  {NamesConfig{Aliases: of(long, long)}, []string{"aliases." + long + ": stands for itself"}},
+		"name too long": {NamesConfig{Aliases: of(long+"a", "m")}, []string{"aliases." + long + "a: must be 1 to 128 letters"}},
+		"target too long": {NamesConfig{Aliases: of("a", long+"a")},
+			[]string{"aliases.a: must stand for a model, another alias, or default: and a task"}},
+		"most":     {NamesConfig{Aliases: many(maxAliases)}, nil},
+		"too many": {NamesConfig{Aliases: many(maxAliases + 1)}, []string{"aliases: must be at most 1000, got 1001"}},
+		"chain":    {NamesConfig{Aliases: of("a", "b", "b", "c", "c", "m")}, nil},
+		"default":  {NamesConfig{Aliases: of("a", "default:ask")}, nil},
+		"unknown task": {NamesConfig{Aliases: of("a", "default:sing")},
+			[]string{`aliases.a: task "sing" does not exist or needs no model; available: transcribe, embed`}},
+		"itself": {NamesConfig{Aliases: of("a", "a")}, []string{"aliases.a: stands for itself"}},
+		"cycle of two": {NamesConfig{Aliases: of("a", "b", "b", "a")},
+			[]string{"aliases.a: stands for itself, by way of b", "aliases.b: stands for itself, by way of a"}},
+		"cycle of three": {NamesConfig{Aliases: of("a", "b", "b", "c", "c", "a")},
+			[]string{"aliases.a: stands for itself, by way of b, c", "aliases.b: stands", "aliases.c: stands"}},
+		"into a cycle":  {NamesConfig{Aliases: of("x", "a", "a", "a")}, []string{"aliases.a: stands for itself"}},
+		"default model": {NamesConfig{Defaults: TaskDefaults{Ask: "m"}}, nil},
+		"bad default": {NamesConfig{Defaults: TaskDefaults{Ask: "../m"}},
+			[]string{`defaults.ask: must be the name of a model or an alias, got "../m"`}},
+		"default by alias": {NamesConfig{Aliases: of("a", "b", "b", "m"), Defaults: TaskDefaults{Ask: "a"}}, nil},
+		"default of itself": {NamesConfig{Aliases: of("a", "default:ask"), Defaults: TaskDefaults{Ask: "a"}},
+			[]string{"defaults.ask: a stands for default:ask, the default itself"}},
 		"of another": {
 			NamesConfig{Aliases: of("x", "a", "a", "default:embed"), Defaults: TaskDefaults{Ask: "x"}},
 			[]string{"defaults.ask: x stands for default:embed; name a model"},

@@ -80,7 +80,8 @@ func TestWhatIsReportedOfATask(t *testing.T) {
 			}}, nil
 		}
 		deadline := time.Now().Add(time.Hour)
-		one := services.Task{ID: "1", Service: "echo", Name: "say", Priority: services.PriorityHigh, Deadline: deadline, Caller: services.Caller{Key: "k"}}
+		one := services.Task{ID: "1", Service: "echo", Name: "say", Priority: services.PriorityHigh, Deadline: deadline,
+			Caller: services.Caller{Key: "k"}}
 		_, err := o.Execute(t.Context(), one, services.DiscardSink{})
 		require.NoError(t, err)
 		require.Equal(t, services.Claim{
@@ -167,7 +168,8 @@ func TestWhoSeesAndCancelsATask(t *testing.T) {
 			require.Equal(t, []any{ActivityRunning, "listening", 0.25, services.Bytes(7), true, "echo-tiny", time.Now()},
 				[]any{found.State, found.Stage, found.Fraction, found.Bytes, found.Slot, found.Task.Model, found.Started})
 			require.Nil(t, found.Task.Params)
-			for _, refused := range []error{second(o.FindTask(other, found.ID)), second(o.CancelTask(other, found.ID)), second(o.CancelTask(mine, "none"))} {
+			for _, refused := range []error{second(o.FindTask(other, found.ID)), second(o.CancelTask(other, found.ID)),
+				second(o.CancelTask(mine, "none"))} {
 				require.Equal(t, services.KindNotFound, services.KindOf(refused))
 			}
 			entry := mustLookup(t, o.resolver, "echo")

@@ -184,7 +184,8 @@ func TestModelsAreDrainedOneByOne(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.NoError(t, entry.Drain("a", ""))
 		require.NoError(t, entry.Drain("b", "later"))
-		a, b := Drain{Service: "echo", Model: "a", Since: began.Add(time.Minute)}, Drain{Service: "echo", Model: "b", Reason: "later", Since: began}
+		a, b := Drain{Service: "echo", Model: "a", Since: began.Add(time.Minute)}, Drain{Service: "echo", Model: "b",
+			Reason: "later", Since: began}
 		require.Equal(t, []ActiveDrain{{Drain: a}, {Drain: b}}, entry.Drains(), "the first of two drains began it")
 		require.Equal(t, []Drain{a, b, old}, saved[len(saved)-1])
 		for model, want := range map[string]services.Kind{"": "", "echo-tiny": "", "a": services.KindUnavailable, "b": services.KindUnavailable} {

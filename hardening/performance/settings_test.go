@@ -131,6 +131,21 @@ func TestASampleHasWhatEachServiceDoes(t *testing.T) {
 			" memory_bytes", "a service that went arrivals_per_second", "a service that went queue_tasks", "echo arrivals_per_second",
 			"echo queue_tasks",
 		}, series)
+	})
+}
+
+// TestWhatIsExportedOfTheMemory has the forecast before it is known, and when it is; and a
+// monitor that is switched off.
+func TestWhatIsExportedOfTheMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		reg, cfg := prometheus.NewRegistry(), DefaultConfig()
+		p := New(cfg, Dependencies{Metrics: reg, Log: slog.New(slog.DiscardHandler), Usage: func() ProcessUsage {
+			return ProcessUsage{Budget: services.GiB, Resident: services.MiB}
+		}})
+		p.Watch("echo")
+		_, ok := p.sample()
+		require.True(t, ok)
 		require.NoError(t, testutil.GatherAndCompare(reg, strings.NewReader(`
 # HELP grym_memory_full_seconds Time until the resident set reaches the budget, on its trend; +Inf while it does not.
 # TYPE grym_memory_full_seconds gauge

@@ -70,7 +70,8 @@ func TestHostsOfEveryPort(t *testing.T) {
 	for host, want := range map[string]bool{
 		"any.example": true, "any.example:1": true, "ANY.example.": true, "none.example": false, "": false,
 		"two.example:8443": true, "two.example:9": true, "two.example:80": false, "two.example": false,
-		"web.example": true, "web.example:80": true, "web.example:443": false, "tls.example": true, "tls.example:443": true, "tls.example:80": false,
+		"web.example": true, "web.example:80": true, "web.example:443": false, "tls.example": true, "tls.example:443": true,
+		"tls.example:80": false,
 	} {
 		require.Equal(t, want, hosts.Has(host), host)
 	}
@@ -88,10 +89,12 @@ func TestTokenLimits(t *testing.T) {
 			require.Equal(t, [2]string{text, after}, [2]string{token, rest})
 		}
 	}
-	for _, text := range []string{"", ":1", ":0", ":65535", ":99999", ":_a", ":_z", ":_A", ":_Z", ":_0", ":_9", ":_.", ":__", ":_-", ":_abcdefgh"} {
+	for _, text := range []string{"", ":1", ":0", ":65535", ":99999", ":_a", ":_z", ":_A", ":_Z", ":_0", ":_9", ":_.",
+		":__", ":_-", ":_abcdefgh"} {
 		require.True(t, isNodePort(text), text)
 	}
-	for _, text := range []string{":", "1", "_a", ":_", ":a", ":100000", ":1/", ":1:", ":_/", ":_:", ":_@", ":_[", ":_`", ":_{", ":_,", ":1-", ":1_"} {
+	for _, text := range []string{":", "1", "_a", ":_", ":a", ":100000", ":1/", ":1:", ":_/", ":_:", ":_@", ":_[", ":_`",
+		":_{", ":_,", ":1-", ":1_"} {
 		require.False(t, isNodePort(text), text)
 	}
 	for text, want := range map[string]string{`=a;b`: "a", `="a\"b";c`: `a"b`, `="a\\"`: `a\`, `=""`: ""} {

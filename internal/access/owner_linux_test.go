@@ -84,7 +84,8 @@ func TestMalformedSocketsAreSkipped(t *testing.T) {
 	}
 	_, ok = find("nonsense\n" + strings.Replace(right, "C350", "C351", 1) + "\n" + right)
 	require.True(t, ok, "the lines after it are searched")
-	for _, text := range []string{"", "0100007F", "0100007F:", ":1F90", "0100007G:1F90", "0100007F:1F9G", "0100007F00:1F90", "0100007F:10000"} {
+	for _, text := range []string{"", "0100007F", "0100007F:", ":1F90", "0100007G:1F90", "0100007F:1F9G",
+		"0100007F00:1F90", "0100007F:10000"} {
 		_, ok := procAddr(text)
 		require.False(t, ok, text)
 	}

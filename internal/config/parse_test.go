@@ -85,7 +85,8 @@ func TestValuesArePrintedAsTheyAreWritten(t *testing.T) {
 	} {
 		require.Equal(t, want, formatLevel(level))
 	}
-	for _, key := range []string{"password", "webhooks.secret", "x.token", "credentials", "aCredential", "tracing.headers", "apiKey", "privateKey"} {
+	for _, key := range []string{"password", "webhooks.secret", "x.token", "credentials", "aCredential",
+		"tracing.headers", "apiKey", "privateKey"} {
 		require.Equal(t, masked, mask(key, "x"), key)
 		require.Equal(t, "", mask(key, ""), key)
 		require.Equal(t, []string{masked, ""}, mask(key, []string{"a", ""}), key)
@@ -141,7 +142,8 @@ func TestEverySourceNamesItsProblems(t *testing.T) {
 		"settings.yaml: pipelines.definitions: must have a definition for each name, got 5": file("pipelines: {definitions: 5}"),
 		"settings.yaml: pipelines.definitions: cannot be read":                              file("pipelines: {definitions: {a: .nan}}"),
 		"settings.yaml: models.aliases: must have a name":                                   file("models: {aliases: 5}"),
-		"settings.yaml: systemHardening.resourceManagement.enabled is true, but its other name systemHardening.enableResourceManagement is false": file(
+		"settings.yaml: systemHardening.resourceManagement.enabled is true, but its other name " +
+			"systemHardening.enableResourceManagement is false": file(
 			"systemHardening: {enableResourceManagement: false, resourceManagement: {enabled: true}}"),
 		"systemHardening.recoverableServices: unknown service \"x\"":     file("systemHardening: {recoverableServices: [gama, x]}"),
 		"GRYM_LOG__LEVELS: not a setting; did you mean GRYM_LOG__LEVEL?": {Environ: []string{"GRYM_LOG__LEVELS=info"}},

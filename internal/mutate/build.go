@@ -102,7 +102,8 @@ func place(file string, line int) string {
 
 // overlay writes the changed files and returns the file that names them.
 func (b *built) overlay(p *program, texts map[string]string) (string, error) {
-	texts[filepath.Join(p.dir, "zz_mutants.go")] = fmt.Sprintf("package %s\n\n%s\nconst mutantCount = %d\n", p.name, switchText, len(b.mutants)+1)
+	texts[filepath.Join(p.dir, "zz_mutants.go")] = fmt.Sprintf("package %s\n\n%s\nconst mutantCount = %d\n", p.name,
+		switchText, len(b.mutants)+1)
 	replace := make(map[string]string)
 	i := 0
 	for path, text := range texts {

@@ -87,7 +87,8 @@ func (s score) row() string {
 			}
 		}
 	}
-	return fmt.Sprintf("| %s | %d | %s | %d | %d | %s | **%s** | %d of %d |", s.name, s.mutants, percent(s.reached, s.mutants), len(s.ran), len(s.lived),
+	return fmt.Sprintf("| %s | %d | %s | %d | %d | %s | **%s** | %d of %d |", s.name, s.mutants, percent(s.reached,
+		s.mutants), len(s.ran), len(s.lived),
 		percent(len(s.ran)-len(s.lived), len(s.ran)), percent(s.reached*(len(s.ran)-len(s.lived)), s.mutants*len(s.ran)), detected, checks)
 }
 

@@ -18,38 +18,41 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
+// operations of conversations, of which ctx_1 exists, and the ids of those that are left.
+var operations = map[string]struct {
+	do   func(c *conversations.Conversations, made services.StoredContext) error
+	left []string
+}{
+	"create": {func(c *conversations.Conversations, _ services.StoredContext) error {
+		_, err := c.StoreContext(context.Background(), about("ctx_2", "b"))
+		return err
+	}, []string{"ctx_1", "ctx_2"}},
+	"replace": {func(c *conversations.Conversations, made services.StoredContext) error {
+		made.Record = json.RawMessage(`{"turns":[1]}`)
+		_, err := c.StoreContext(context.Background(), made)
+		return err
+	}, []string{"ctx_1"}},
+	"look": {func(c *conversations.Conversations, made services.StoredContext) error {
+		found, err := c.StoredContext(context.Background(), made.ID)
+		if err == nil && found.AudioID != "a" {
+			panic("another one")
+		}
+		return err
+	}, []string{"ctx_1"}},
+	"forget": {func(c *conversations.Conversations, made services.StoredContext) error {
+		return c.ForgetContext(context.Background(), made.ID)
+	}, nil},
+	"expire": {func(*conversations.Conversations, services.StoredContext) error {
+		time.Sleep(3 * time.Hour)
+		return nil
+	}, nil},
+}
+
 // TestEachCallOfTheStoreCanFail has each call of each operation fail once. The operation returns
 // the fault, and succeeds when it is repeated.
 func TestEachCallOfTheStoreCanFail(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		do   func(c *conversations.Conversations, made services.StoredContext) error
-		left []string
-	}{
-		"create": {func(c *conversations.Conversations, _ services.StoredContext) error {
-			_, err := c.StoreContext(context.Background(), about("ctx_2", "b"))
-			return err
-		}, []string{"ctx_1", "ctx_2"}},
-		"replace": {func(c *conversations.Conversations, made services.StoredContext) error {
-			made.Record = json.RawMessage(`{"turns":[1]}`)
-			_, err := c.StoreContext(context.Background(), made)
-			return err
-		}, []string{"ctx_1"}},
-		"look": {func(c *conversations.Conversations, made services.StoredContext) error {
-			found, err := c.StoredContext(context.Background(), made.ID)
-			if err == nil && found.AudioID != "a" {
-				panic("another one")
-			}
-			return err
-		}, []string{"ctx_1"}},
-		"forget": {func(c *conversations.Conversations, made services.StoredContext) error {
-			return c.ForgetContext(context.Background(), made.ID)
-		}, nil},
-		"expire": {func(*conversations.Conversations, services.StoredContext) error {
-			time.Sleep(3 * time.Hour)
-			return nil
-		}, nil},
-	} {
+	for name, c := range operations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {
@@ -119,7 +122,8 @@ func TestRecordingsOfOldConversationsGetTheirOwner(t *testing.T) {
 		store := recordstest.NewMemory()
 		const id = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" // of "hello"
 		require.NoError(t, records.PutObject(t.Context(), store, "audio-"+id, strings.NewReader("hello")))
-		_, err := store.Create(t.Context(), "audio."+id, []byte(`{"bytes":5,"used":"`+time.Now().UTC().Format(time.RFC3339)+`","conversational":true}`))
+		_, err := store.Create(t.Context(), "audio."+id,
+			[]byte(`{"bytes":5,"used":"`+time.Now().UTC().Format(time.RFC3339)+`","conversational":true}`))
 		require.NoError(t, err)
 		_, err = store.Create(t.Context(), "context.ctx_1", []byte(`{"audio_id":"`+id+`","expires":"`+
 			time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`","record":{"owner":"key-1","created":"2020-01-01T00:00:00Z"}}`))

@@ -64,9 +64,7 @@ func TestLimitsOfTheSettings(t *testing.T) {
 // TestManyJobsAreCancelledAndDeleted has jobs of two owners in every status.
 func TestManyJobsAreCancelledAndDeleted(t *testing.T) {
 	t.Parallel()
-	began := make(chan string, 10)
-	w := &worker{run: hangs(began)}
-	within(t, w, func(t *testing.T, b *bundle, store *recordstest.Memory) {
+	within(t, &worker{run: hangs(make(chan string, 10))}, func(t *testing.T, b *bundle, store *recordstest.Memory) {
 		t.Helper()
 		ids := make(map[string]string)
 		for _, name := range []string{"runs", "waits", "waits too", "another's"} {
@@ -85,16 +83,8 @@ func TestManyJobsAreCancelledAndDeleted(t *testing.T) {
 		require.Positive(t, b.Count(jobs.StatusQueued))
 		time.Sleep(time.Minute)
 		require.GreaterOrEqual(t, b.OldestQueued(), time.Minute)
-		require.True(t, b.Exists("job-item"))
-		require.False(t, b.Exists("job-none"))
-
-		_, err := b.Retry(t.Context(), "alice", "job-item")
-		require.ErrorIs(t, err, jobs.ErrInBatch)
-		require.ErrorContains(t, err, "job job-item is item 3 of batch batch-1; retry the batch")
-		err = b.Remove(t.Context(), "alice", "job-item")
-		require.ErrorIs(t, err, jobs.ErrInBatch)
-		require.ErrorContains(t, err, "delete the batch")
-
+		require.Equal(t, []bool{true, false}, []bool{b.Exists("job-item"), b.Exists("job-none")})
+		requireOfBatch(t, b)
 		alice := jobs.Filter{Owner: "alice"}
 		done, err := b.RemoveAll(t.Context(), alice)
 		require.NoError(t, err)
@@ -108,17 +98,7 @@ func TestManyJobsAreCancelledAndDeleted(t *testing.T) {
 		done, err = b.CancelAll(ended, alice)
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, jobs.Bulk{Matched: 4}, done)
-		store.Before = func(operation, _ string) error {
-			if operation == "replace" || operation == "delete" {
-				return services.Faultf(services.KindUnavailable, "the store is down")
-			}
-			return nil
-		}
-		_, err = b.CancelAll(t.Context(), alice)
-		require.Equal(t, services.KindUnavailable, services.KindOf(err))
-		_, err = b.RemoveAll(t.Context(), alice)
-		require.Equal(t, services.KindUnavailable, services.KindOf(err))
-		store.Before = nil
+		requireStoreFaults(t, b, store, alice)
 		done, err = b.CancelAll(t.Context(), alice)
 		require.NoError(t, err)
 		require.Equal(t, jobs.Bulk{Matched: 4, Changed: 2}, done)
@@ -138,8 +118,35 @@ func TestManyJobsAreCancelledAndDeleted(t *testing.T) {
 		page, err := b.List(t.Context(), jobs.Filter{Limit: 10})
 		require.NoError(t, err)
 		require.Len(t, page.Jobs, 2)
-		require.Equal(t, time.Duration(0), b.OldestQueued())
+		require.Zero(t, b.OldestQueued())
 	}, func(c *jobs.Config, _ *wiring) { c.Spare = 1 })
+}
+
+// requireOfBatch checks that an item of a batch is left to it.
+func requireOfBatch(t *testing.T, b *bundle) {
+	t.Helper()
+	_, err := b.Retry(t.Context(), "alice", "job-item")
+	require.ErrorIs(t, err, jobs.ErrInBatch)
+	require.ErrorContains(t, err, "job job-item is item 3 of batch batch-1; retry the batch")
+	err = b.Remove(t.Context(), "alice", "job-item")
+	require.ErrorIs(t, err, jobs.ErrInBatch)
+	require.ErrorContains(t, err, "delete the batch")
+}
+
+// requireStoreFaults checks that changes of many jobs return the store's fault.
+func requireStoreFaults(t *testing.T, b *bundle, store *recordstest.Memory, f jobs.Filter) {
+	t.Helper()
+	store.Before = func(operation, _ string) error {
+		if operation == "replace" || operation == "delete" {
+			return services.Faultf(services.KindUnavailable, "the store is down")
+		}
+		return nil
+	}
+	_, err := b.CancelAll(t.Context(), f)
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+	_, err = b.RemoveAll(t.Context(), f)
+	require.Equal(t, services.KindUnavailable, services.KindOf(err))
+	store.Before = nil
 }
 
 // TestFiltersOfJobs has jobs that differ in one property each.
@@ -276,7 +283,7 @@ func TestEveryDelayOfARetry(t *testing.T) {
 }
 
 // TestWhatExpiresOfTheJobs has jobs at their maximum age and just beyond it, of a batch, with
-// a webhook, and more bytes than are allowed.
+// a webhook.
 func TestWhatExpiresOfTheJobs(t *testing.T) {
 	t.Parallel()
 	within(t, &worker{run: says("x")}, func(t *testing.T, b *bundle, store *recordstest.Memory) {
@@ -298,7 +305,8 @@ func TestWhatExpiresOfTheJobs(t *testing.T) {
 				change(job)
 			})
 		}
-		for _, name := range []string{"value-job-young-1", "value-job-young-2", "value-job-old-1", "value-job-waits-3", "value-job-gone-1", "other"} {
+		for _, name := range []string{"value-job-young-1", "value-job-young-2", "value-job-old-1", "value-job-waits-3",
+			"value-job-gone-1", "other"} {
 			require.NoError(t, putObject(t, store, name))
 		}
 		time.Sleep(20 * time.Minute)
@@ -329,7 +337,11 @@ func TestWhatExpiresOfTheJobs(t *testing.T) {
 	}, func(c *jobs.Config, d *wiring) {
 		c.Retention.MaxAge, d.MaxDeliveries, c.Retry.Delay, c.Retry.MaxDelay = 24*time.Hour, 1000, time.Hour, time.Hour
 	})
+}
 
+// TestTooManyBytesOfJobs has more bytes than are allowed.
+func TestTooManyBytesOfJobs(t *testing.T) {
+	t.Parallel()
 	within(t, &worker{run: says("x")}, func(t *testing.T, b *bundle, store *recordstest.Memory) {
 		t.Helper()
 		now := time.Now().UTC()

@@ -15,6 +15,18 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
+// submitSound submits a job with an upload, under a key.
+func submitSound(b *bundle) (jobs.Job, error) {
+	in, err := b.library.Receive(context.Background(), strings.NewReader("sound"), library.About{ContentType: "audio/wav"})
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	job, _, err := b.Submit(context.Background(), jobs.Submission{
+		Service: "echo", Task: "say", Upload: in, IdempotencyKey: "key", Params: []byte(`{"a":1}`),
+	})
+	return job, err
+}
+
 // TestEachCallOfTheStoreCanFailUnderAJob has each call that a submission makes fail once, and
 // each call of the job's run. The job runs to its end once, or the fault is the caller's.
 func TestEachCallOfTheStoreCanFailUnderAJob(t *testing.T) {
@@ -34,27 +46,17 @@ func TestEachCallOfTheStoreCanFailUnderAJob(t *testing.T) {
 					require.NoError(t, b.db.Start(t.Context()))
 					require.NoError(t, b.Start(t.Context()))
 					synctest.Wait()
-					submit := func() (jobs.Job, error) {
-						in, err := b.library.Receive(t.Context(), strings.NewReader("sound"), library.About{ContentType: "audio/wav"})
-						if err != nil {
-							return jobs.Job{}, err
-						}
-						job, _, err := b.Submit(t.Context(), jobs.Submission{
-							Service: "echo", Task: "say", Upload: in, IdempotencyKey: "key", Params: []byte(`{"a":1}`),
-						})
-						return job, err
-					}
 					var fault error
 					if phase == "submission" {
 						fault = store.Arm(nth)
 					}
-					job, err := submit()
+					job, err := submitSound(b)
 					if phase == "submission" {
 						store.Disarm()
 					}
 					if err != nil {
 						require.ErrorIs(t, err, fault)
-						job, err = submit()
+						job, err = submitSound(b)
 					}
 					require.NoError(t, err)
 					synctest.Wait()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,7 @@ import (
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
 	"github.com/grym-synth/grym-synth/orchestrator/library"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
+	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -27,46 +29,37 @@ func aged(t *testing.T, store records.Store, name string) string {
 	id := strings.Repeat(name, 64)
 	require.NoError(t, records.PutObject(t.Context(), store, "audio-"+id, strings.NewReader("hello")))
 	_, err := store.Create(t.Context(), "audio."+id,
-		[]byte(`{"schema":1,"kind":"audio","id":"`+id+`","created":"2020-01-01T00:00:00Z","body":{"bytes":5,"used":"2020-01-01T00:00:00Z"}}`))
+		[]byte(`{"schema":1,"kind":"audio","id":"`+id+`","created":"1990-01-01T00:00:00Z","body":{"bytes":5,"used":"1990-01-01T00:00:00Z"}}`))
 	require.NoError(t, err)
 	return id
 }
 
 func TestRecordingsThatJobsNeedStay(t *testing.T) {
 	t.Parallel()
-	b := prepare(t, &worker{run: says("x")}, t.TempDir())
-	waits, sound, more := aged(t, b.store, "a"), aged(t, b.store, "b"), aged(t, b.store, "c")
-	lonely, done, named := aged(t, b.store, "d"), aged(t, b.store, "e"), aged(t, b.store, "f")
-	left(t, b.store, "job-waits", func(job *jobs.Job) {
-		job.Status, job.Claim, job.Service, job.AudioID = jobs.StatusQueued, nil, "later", waits
-		job.Recordings = []string{named}
+	within(t, &worker{run: says("x")}, func(t *testing.T, b *bundle, store *recordstest.Memory) {
+		t.Helper()
+		waits, sound, more, named := aged(t, store, "a"), aged(t, store, "b"), aged(t, store, "c"), aged(t, store, "f")
+		aged(t, store, "d") // of nobody
+		done := aged(t, store, "e")
+		left(t, store, "job-waits", func(job *jobs.Job) {
+			job.Status, job.Claim, job.Service, job.AudioID = jobs.StatusQueued, nil, "later", waits
+			job.Recordings = []string{named}
+		})
+		left(t, store, "job-done", func(job *jobs.Job) {
+			job.Status, job.Claim, job.Finished, job.AudioID = jobs.StatusSucceeded, nil, time.Now(), done
+			job.Result = &jobs.Result{AudioID: sound, More: []jobs.Sound{{AudioID: more}}}
+		})
+		time.Sleep(time.Hour) // for the sweeps
+		synctest.Wait()
+		names, err := store.Objects(t.Context())
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"audio-" + waits, "audio-" + sound, "audio-" + more, "audio-" + named}, names)
+		err = b.library.Delete(t.Context(), services.Caller{}, waits)
+		require.ErrorIs(t, err, library.ErrInUse)
+		require.ErrorContains(t, err, "job-waits")
+		require.ErrorIs(t, b.library.Delete(t.Context(), services.Caller{}, named), library.ErrInUse)
+		require.NoError(t, b.library.Delete(t.Context(), services.Caller{}, sound))
 	})
-	left(t, b.store, "job-done", func(job *jobs.Job) {
-		job.Status, job.Claim, job.Finished, job.AudioID = jobs.StatusSucceeded, nil, time.Now(), done
-		job.Result = &jobs.Result{AudioID: sound, More: []jobs.Sound{{AudioID: more}}}
-	})
-	b.start(t)
-	swept := make(chan struct{})
-	go func() { // the sweep deletes one by one; the objects go with the last
-		defer close(swept)
-		for {
-			names, err := b.store.Objects(t.Context())
-			if err != nil || !strings.Contains(strings.Join(names, " "), lonely) && !strings.Contains(strings.Join(names, " "), done) {
-				return
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}()
-	<-swept
-	names, err := b.store.Objects(t.Context())
-	require.NoError(t, err)
-	require.ElementsMatch(t, []string{"audio-" + waits, "audio-" + sound, "audio-" + more, "audio-" + named}, names)
-	err = b.library.Delete(t.Context(), services.Caller{}, waits)
-	require.ErrorIs(t, err, library.ErrInUse)
-	require.ErrorContains(t, err, "job-waits")
-	require.ErrorIs(t, b.library.Delete(t.Context(), services.Caller{}, named), library.ErrInUse)
-	require.NoError(t, b.library.Delete(t.Context(), services.Caller{}, sound))
-	require.NoError(t, b.db.Stop(t.Context()))
 }
 
 // shaky is a store that fails some writes of a kind with a fault that passes.
@@ -183,15 +176,14 @@ func TestAStoreThatFailsUnderAReadingIsNoFaultOfTheFile(t *testing.T) {
 // the dispatcher's next look.
 func TestAJobStartsAtOnce(t *testing.T) {
 	t.Parallel()
-	b := setup(t, &worker{run: says("x")})
-	quick := 0
-	for range 20 {
-		job := b.end(t, b.submit(t, jobs.Submission{}).ID)
-		if job.Started.Sub(job.Created) < 40*time.Millisecond {
-			quick++
+	within(t, &worker{run: says("x")}, func(t *testing.T, b *bundle, _ *recordstest.Memory) {
+		t.Helper()
+		for range 20 {
+			job := b.end(t, b.submit(t, jobs.Submission{}).ID)
+			require.Equal(t, job.Created, job.Started)
+			time.Sleep(7 * time.Millisecond)
 		}
-	}
-	require.Greater(t, quick, 10, "looks are 200 ms apart")
+	})
 }
 
 func TestManagerStartsAndStops(t *testing.T) {

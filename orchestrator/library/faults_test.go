@@ -29,7 +29,7 @@ type faultyLibrary struct {
 func prepareFaults(t *testing.T, store *recordstest.Faulty) *faultyLibrary {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	f := &faultyLibrary{db: records.NewDatabase(store, log), store: store, long: strings.Repeat("long", 64<<10)}
+	f := &faultyLibrary{db: records.NewDatabase(store, log), store: store, long: strings.Repeat("long", 33<<10)}
 	f.Library = library.New(library.DefaultConfig(), f.db, log)
 	require.NoError(t, f.db.Start(t.Context()))
 	require.True(t, f.db.AwaitReady(t.Context()))
@@ -60,124 +60,127 @@ func (f *faultyLibrary) content(caller services.Caller, id string) (string, erro
 	return string(content), err
 }
 
+// operations of a library in which alice has a recording, and checks of what they have done.
+var operations = map[string]struct {
+	do   func(f *faultyLibrary) error
+	done func(t *testing.T, f *faultyLibrary)
+}{
+	"save": {
+		func(f *faultyLibrary) error { _, err := f.save("new", "bob"); return err },
+		func(t *testing.T, f *faultyLibrary) {
+			t.Helper()
+			recording, err := f.save("new", "bob")
+			require.NoError(t, err)
+			content, err := f.content(services.Caller{Key: "bob"}, recording.ID)
+			require.NoError(t, err)
+			require.Equal(t, "new", content)
+		},
+	},
+	"save what another has": {
+		func(f *faultyLibrary) error { _, err := f.save(f.long, "bob"); return err },
+		func(t *testing.T, f *faultyLibrary) {
+			t.Helper()
+			content, err := f.content(services.Caller{Key: "bob"}, f.id)
+			require.NoError(t, err)
+			require.Equal(t, f.long, content)
+		},
+	},
+	"import": {
+		func(f *faultyLibrary) error {
+			_, release, err := f.Import(context.Background(), memory("made"), library.About{Owner: "bob"})
+			if err == nil {
+				release()
+			}
+			return err
+		},
+		func(t *testing.T, f *faultyLibrary) {
+			t.Helper()
+			page, err := f.List(t.Context(), services.Caller{Key: "bob"}, 10, "")
+			require.NoError(t, err)
+			require.Len(t, page.Data, 1)
+		},
+	},
+	"keep": {
+		func(f *faultyLibrary) error {
+			id, err := f.KeepAudio(context.Background(), "bob", memory("talk"))
+			if err == nil && len(id) != 64 {
+				panic("it has no id")
+			}
+			return err
+		},
+		func(t *testing.T, f *faultyLibrary) {
+			t.Helper()
+			_, err := f.save("talk", "bob")
+			require.NoError(t, err)
+		},
+	},
+	"delete": {
+		func(f *faultyLibrary) error {
+			err := f.Delete(context.Background(), alice, f.id)
+			if services.KindOf(err) == services.KindNotFound {
+				return nil // an earlier attempt has got that far
+			}
+			return err
+		},
+		func(t *testing.T, f *faultyLibrary) {
+			t.Helper()
+			_, err := f.Describe(t.Context(), alice, f.id)
+			require.Equal(t, services.KindNotFound, services.KindOf(err))
+			time.Sleep(2 * time.Hour) // the sweep removes what a fault left
+			synctest.Wait()
+			names, err := f.store.Objects(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, names)
+			require.Zero(t, f.Bytes())
+		},
+	},
+	"open": {
+		func(f *faultyLibrary) error { _, err := f.content(alice, f.id); return err },
+		func(t *testing.T, f *faultyLibrary) {
+			t.Helper()
+			content, err := f.content(alice, f.id)
+			require.NoError(t, err)
+			require.Equal(t, f.long, content)
+		},
+	},
+	"a source": {
+		func(f *faultyLibrary) error {
+			source, err := f.Source(context.Background(), f.id)
+			if err != nil {
+				return err
+			}
+			if source.ID() != f.id || source.Err() != nil {
+				panic("it is another one")
+			}
+			file, err := source.Open()
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			if _, err = io.ReadAll(file); err != source.Err() { //nolint:errorlint // the same one
+				panic("the fault is not recorded")
+			}
+			return err
+		},
+		func(*testing.T, *faultyLibrary) {},
+	},
+	"use by an admin": {
+		func(f *faultyLibrary) error {
+			return f.Use(context.Background(), services.Caller{Key: "admin", All: true}, f.id)
+		},
+		func(t *testing.T, f *faultyLibrary) {
+			t.Helper()
+			_, err := f.content(services.Caller{Key: "admin"}, f.id)
+			require.NoError(t, err)
+		},
+	},
+}
+
 // TestEachCallOfTheStoreCanFail has each call of each operation fail once. Either the operation
 // returns the fault, and succeeds when it is repeated, or it has done what it should.
 func TestEachCallOfTheStoreCanFail(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		do   func(f *faultyLibrary) error
-		done func(t *testing.T, f *faultyLibrary)
-	}{
-		"save": {
-			func(f *faultyLibrary) error { _, err := f.save("new", "bob"); return err },
-			func(t *testing.T, f *faultyLibrary) {
-				t.Helper()
-				recording, err := f.save("new", "bob")
-				require.NoError(t, err)
-				content, err := f.content(services.Caller{Key: "bob"}, recording.ID)
-				require.NoError(t, err)
-				require.Equal(t, "new", content)
-			},
-		},
-		"save what another has": {
-			func(f *faultyLibrary) error { _, err := f.save(f.long, "bob"); return err },
-			func(t *testing.T, f *faultyLibrary) {
-				t.Helper()
-				content, err := f.content(services.Caller{Key: "bob"}, f.id)
-				require.NoError(t, err)
-				require.Equal(t, f.long, content)
-			},
-		},
-		"import": {
-			func(f *faultyLibrary) error {
-				_, release, err := f.Import(context.Background(), memory("made"), library.About{Owner: "bob"})
-				if err == nil {
-					release()
-				}
-				return err
-			},
-			func(t *testing.T, f *faultyLibrary) {
-				t.Helper()
-				page, err := f.List(t.Context(), services.Caller{Key: "bob"}, 10, "")
-				require.NoError(t, err)
-				require.Len(t, page.Data, 1)
-			},
-		},
-		"keep": {
-			func(f *faultyLibrary) error {
-				id, err := f.KeepAudio(context.Background(), "bob", memory("talk"))
-				if err == nil && len(id) != 64 {
-					panic("it has no id")
-				}
-				return err
-			},
-			func(t *testing.T, f *faultyLibrary) {
-				t.Helper()
-				_, err := f.save("talk", "bob")
-				require.NoError(t, err)
-			},
-		},
-		"delete": {
-			func(f *faultyLibrary) error {
-				err := f.Delete(context.Background(), alice, f.id)
-				if services.KindOf(err) == services.KindNotFound {
-					return nil // an earlier attempt has got that far
-				}
-				return err
-			},
-			func(t *testing.T, f *faultyLibrary) {
-				t.Helper()
-				_, err := f.Describe(t.Context(), alice, f.id)
-				require.Equal(t, services.KindNotFound, services.KindOf(err))
-				time.Sleep(2 * time.Hour) // the sweep removes what a fault left
-				synctest.Wait()
-				names, err := f.store.Objects(t.Context())
-				require.NoError(t, err)
-				require.Empty(t, names)
-				require.Zero(t, f.Bytes())
-			},
-		},
-		"open": {
-			func(f *faultyLibrary) error { _, err := f.content(alice, f.id); return err },
-			func(t *testing.T, f *faultyLibrary) {
-				t.Helper()
-				content, err := f.content(alice, f.id)
-				require.NoError(t, err)
-				require.Equal(t, f.long, content)
-			},
-		},
-		"a source": {
-			func(f *faultyLibrary) error {
-				source, err := f.Source(context.Background(), f.id)
-				if err != nil {
-					return err
-				}
-				if source.ID() != f.id || source.Err() != nil {
-					panic("it is another one")
-				}
-				file, err := source.Open()
-				if err != nil {
-					return err
-				}
-				defer file.Close()
-				if _, err = io.ReadAll(file); err != source.Err() { //nolint:errorlint // the same one
-					panic("the fault is not recorded")
-				}
-				return err
-			},
-			func(*testing.T, *faultyLibrary) {},
-		},
-		"use by an admin": {
-			func(f *faultyLibrary) error {
-				return f.Use(context.Background(), services.Caller{Key: "admin", All: true}, f.id)
-			},
-			func(t *testing.T, f *faultyLibrary) {
-				t.Helper()
-				_, err := f.content(services.Caller{Key: "admin"}, f.id)
-				require.NoError(t, err)
-			},
-		},
-	} {
+	for name, c := range operations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {

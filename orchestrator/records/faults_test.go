@@ -20,44 +20,49 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
+// edit changes the record a.
+func edit(p noting, change func(*note) (bool, error)) error {
+	_, err := p.all.Edit(context.Background(), "a", change)
+	return err
+}
+
+// operations of a collection that has the record a, and what it has afterwards.
+var operations = map[string]struct {
+	do   func(p noting) error
+	want map[string]string
+}{
+	"create": {func(p noting) error {
+		_, err := p.all.Create(context.Background(), made("b", "new", 1))
+		return err
+	}, map[string]string{"a": "old", "b": "new"}},
+	"load": {func(p noting) error {
+		one, err := p.all.Load(context.Background(), "a")
+		if err == nil && one.Text != "old" {
+			panic("another one")
+		}
+		return err
+	}, map[string]string{"a": "old"}},
+	"edit": {func(p noting) error {
+		return edit(p, func(n *note) (bool, error) { n.Text = "changed"; return true, nil })
+	}, map[string]string{"a": "changed"}},
+	"edit nothing": {func(p noting) error {
+		return edit(p, func(n *note) (bool, error) { n.Text = "changed"; return false, nil })
+	}, map[string]string{"a": "old"}},
+	"delete": {func(p noting) error {
+		one, err := p.all.Load(context.Background(), "a")
+		if err != nil {
+			return err
+		}
+		return p.all.Delete(context.Background(), one)
+	}, map[string]string{}},
+}
+
 // TestEachCallOfTheStoreCanFail has each call of each operation of a collection fail once. The
 // fault is returned, the index and the ledger are those of the store, and the operation
 // succeeds when it is repeated.
 func TestEachCallOfTheStoreCanFail(t *testing.T) {
 	t.Parallel()
-	edit := func(p noting, change func(*note) (bool, error)) error {
-		_, err := p.all.Edit(context.Background(), "a", change)
-		return err
-	}
-	for name, c := range map[string]struct {
-		do   func(p noting) error
-		want map[string]string
-	}{
-		"create": {func(p noting) error {
-			_, err := p.all.Create(context.Background(), made("b", "new", 1))
-			return err
-		}, map[string]string{"a": "old", "b": "new"}},
-		"load": {func(p noting) error {
-			one, err := p.all.Load(context.Background(), "a")
-			if err == nil && one.Text != "old" {
-				panic("another one")
-			}
-			return err
-		}, map[string]string{"a": "old"}},
-		"edit": {func(p noting) error {
-			return edit(p, func(n *note) (bool, error) { n.Text = "changed"; return true, nil })
-		}, map[string]string{"a": "changed"}},
-		"edit nothing": {func(p noting) error {
-			return edit(p, func(n *note) (bool, error) { n.Text = "changed"; return false, nil })
-		}, map[string]string{"a": "old"}},
-		"delete": {func(p noting) error {
-			one, err := p.all.Load(context.Background(), "a")
-			if err != nil {
-				return err
-			}
-			return p.all.Delete(context.Background(), one)
-		}, map[string]string{}},
-	} {
+	for name, c := range operations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {

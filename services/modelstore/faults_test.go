@@ -97,7 +97,8 @@ func TestEachCallOfAFileCanFail(t *testing.T) {
 		for _, call := range []string{"none", "open", "stat", "read"} {
 			closed := 0
 			files := faultyFS{MapFS: fstest.MapFS{
-				"config.json": {Data: []byte(`{"model_type":"x"}`)}, "onnx/model.onnx": {Data: []byte(graphWithWeightsAt("w"))}, "onnx/w": {Data: []byte("123")},
+				"config.json": {Data: []byte(`{"model_type":"x"}`)}, "onnx/model.onnx": {Data: []byte(graphWithWeightsAt("w"))},
+				"onnx/w": {Data: []byte("123")},
 			}, call: call, name: name, closed: &closed}
 			folder := Folder{Name: "m", files: files, opens: new(atomic.Int64)}
 			err := run(folder)
@@ -172,7 +173,8 @@ func TestTermsOfCards(t *testing.T) {
 	require.Equal(t, []string{"b"}, terms([]any{"", 5, nil, "b"}))
 	require.Nil(t, terms(nil))
 	name := "---\nlicense_name: own\nlicense: "
-	for license, want := range map[string]string{"other": "own", "mit": "mit", "''": "own", strings.Repeat("x", 100): strings.Repeat("x", 100)} {
+	for license, want := range map[string]string{"other": "own", "mit": "mit", "''": "own", strings.Repeat("x",
+		100): strings.Repeat("x", 100)} {
 		require.Equal(t, want, cardMetadata(name+license+"\n---\n").license)
 	}
 	require.Empty(t, cardMetadata("---\nlicense: ["+strings.Repeat("a, ", 40)+"b]\n---\n").license, "too long together")
@@ -227,7 +229,8 @@ func TestPrecisionsOfGraphs(t *testing.T) {
 	files := fstest.MapFS{}
 	folder := Folder{Name: "m", files: files, opens: new(atomic.Int64)}
 	require.Equal(t, "model.onnx", folder.AnyPrecision("model.onnx"), "there is none")
-	for _, name := range []string{"model_bnb4", "model_q4f16", "onnx/model_q4", "model_uint8", "model_int8", "model_quantized", "onnx/model_fp16", "model"} {
+	for _, name := range []string{"model_bnb4", "model_q4f16", "onnx/model_q4", "model_uint8", "model_int8",
+		"model_quantized", "onnx/model_fp16", "model"} {
 		files[name+".onnx"] = &fstest.MapFile{}
 		require.Equal(t, filepath.Base(name)+".onnx", folder.AnyPrecision("model.onnx"))
 		require.True(t, folder.Has(filepath.Base(name)+".onnx"))
@@ -255,7 +258,8 @@ func TestWhatIsInACatalogue(t *testing.T) {
 	dir := t.TempDir()
 	c := NewCatalog(fstest.MapFS{
 		"tiny/config.json": {Data: []byte(`{"model_type":"x"}`)}, "file": {}, ".hidden/config.json": {Data: []byte(`{"model_type":"x"}`)},
-		"other/readme": {}, "index/model_index.json": {Data: []byte(`{"_class_name":"P"}`)}, "index/config.json": {Data: []byte(`{"model_type":"x"}`)},
+		"other/readme": {}, "index/model_index.json": {Data: []byte(`{"_class_name":"P"}`)},
+		"index/config.json": {Data: []byte(`{"model_type":"x"}`)},
 	}, dir)
 	require.Equal(t, dir, c.Dir())
 	write(t, filepath.Join(dir, "cut", "config.json"), "{")
@@ -270,7 +274,8 @@ func TestWhatIsInACatalogue(t *testing.T) {
 	require.Empty(t, c.List())
 	unreadable := c.Unreadable()
 	require.Len(t, unreadable, 2)
-	require.Equal(t, []any{"empty", services.StateUnavailable, OriginFolder}, []any{unreadable[1].Name, unreadable[1].State, unreadable[1].Origin})
+	require.Equal(t, []any{"empty", services.StateUnavailable, OriginFolder}, []any{unreadable[1].Name,
+		unreadable[1].State, unreadable[1].Origin})
 	require.Contains(t, unreadable[1].Problem, "neither empty/config.json nor empty/model_index.json exists")
 	_, ok := c.find("alone")
 	require.False(t, ok, "it is a file")
@@ -313,7 +318,8 @@ func TestAFolderThatGoesMeanwhile(t *testing.T) {
 	require.ErrorContains(t, err, "none/.: ")
 
 	now := time.Now()
-	for age, want := range map[time.Duration]bool{0: false, settle / 2: false, -settle / 2: false, settle + time.Second: true, -settle - time.Second: true} {
+	for age, want := range map[time.Duration]bool{0: false, settle / 2: false, -settle / 2: false,
+		settle + time.Second: true, -settle - time.Second: true} {
 		require.Equal(t, want, state{newest: now.Add(-age)}.settled(), age)
 	}
 }
