@@ -3,6 +3,7 @@ package whisper
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,6 +76,16 @@ func TestDrawnTokensFollowTheTemperature(t *testing.T) {
 	}
 	id, _ := new(decoder).choose(logits, 0)
 	require.Equal(t, 2, id)
+}
+
+// TestTheBestOfBadAnswers does not repeat itself, and is the most probable.
+func TestTheBestOfBadAnswers(t *testing.T) {
+	t.Parallel()
+	list := []answer{
+		{average: -0.2, compression: 3}, {average: -1.5, compression: 1}, {average: -1.2, compression: 2, temperature: 0.4}, {average: -4, compression: 1},
+	}
+	require.InDelta(t, 0.4, slices.MaxFunc(list, compareAnswers).temperature, 0)
+	require.InDelta(t, -0.2, slices.MaxFunc(list[:1], compareAnswers).average, 0)
 }
 
 // TestAnswersOfTheReference has the thresholds of the reference implementation.
