@@ -17,6 +17,11 @@ const (
 	mostCompression = 2.4
 	leastLogProb    = -1.0
 	mostSilence     = 0.6
+	// clearSilence is the probability of no speech above which a text that is only somewhat
+	// improbable is none either: "Thank you." of a melody, for instance. The reference
+	// implementation has no such limit.
+	clearSilence    = 0.7
+	doubtfulLogProb = -0.75
 	// hottest is the last temperature; hotter is the step between two.
 	hottest = 1.0
 	hotter  = 0.2
@@ -40,7 +45,9 @@ type answer struct {
 }
 
 // isSilence reports whether the window has no speech.
-func (a answer) isSilence() bool { return a.noSpeech > mostSilence && a.average < leastLogProb }
+func (a answer) isSilence() bool {
+	return a.noSpeech > mostSilence && a.average < leastLogProb || a.noSpeech > clearSilence && a.average < doubtfulLogProb
+}
 
 // isBad reports whether the window should be decoded again.
 func (a answer) isBad() bool {

@@ -100,6 +100,9 @@ func TestAnswersOfTheReference(t *testing.T) {
 		{answer{noSpeech: 0.1, average: -1.1, compression: 1.5}, false, true},
 		{answer{noSpeech: 0.7, average: -1.1, compression: 1.5}, true, false},
 		{answer{noSpeech: 0.7, average: -0.3, compression: 1.5}, false, false},
+		{answer{noSpeech: 0.65, average: -0.9, compression: 1.5}, false, false},
+		{answer{noSpeech: 0.8, average: -0.9, compression: 1.5}, true, false},
+		{answer{noSpeech: 0.8, average: -0.7, compression: 1.5}, false, false},
 		{answer{noSpeech: 0.7, average: -0.3, compression: 2.5}, false, true},
 	} {
 		require.Equal(t, c.silence, c.answer.isSilence(), "%+v", c.answer)
