@@ -1,6 +1,7 @@
 package modelstore
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -77,7 +78,7 @@ func (c *Catalog) Find(name string, modelTypes ...string) (Folder, error) {
 		known = append(known, folder.Name)
 	}
 	return Folder{}, &services.Fault{Kind: services.KindNotFound, Fields: []services.FieldError{
-		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", name, strings.Join(known, ", "))},
+		{Field: "model", Problem: fmt.Sprintf("%q does not exist; available: %s", name, cmp.Or(strings.Join(known, ", "), "none"))},
 	}}
 }
 

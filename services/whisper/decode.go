@@ -1,6 +1,7 @@
 package whisper
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"math/rand/v2"
@@ -16,6 +17,11 @@ const (
 	mostCompression = 2.4
 	leastLogProb    = -1.0
 	mostSilence     = 0.6
+	// clearSilence is the probability of no speech above which a text that is only somewhat
+	// improbable is none either: "Thank you." of a melody, for instance. The reference
+	// implementation has no such limit.
+	clearSilence    = 0.7
+	doubtfulLogProb = -0.75
 	// hottest is the last temperature; hotter is the step between two.
 	hottest = 1.0
 	hotter  = 0.2
@@ -39,12 +45,17 @@ type answer struct {
 }
 
 // isSilence reports whether the window has no speech.
-func (a answer) isSilence() bool { return a.noSpeech > mostSilence && a.average < leastLogProb }
+func (a answer) isSilence() bool {
+	return a.noSpeech > mostSilence && a.average < leastLogProb || a.noSpeech > clearSilence && a.average < doubtfulLogProb
+}
 
 // isBad reports whether the window should be decoded again.
 func (a answer) isBad() bool {
-	return !a.isSilence() && (a.compression > mostCompression || a.average < leastLogProb)
+	return !a.isSilence() && (a.repeats() || a.average < leastLogProb)
 }
+
+// repeats reports whether the text compresses too well.
+func (a answer) repeats() bool { return a.compression > mostCompression }
 
 // decoder writes the texts of windows.
 type decoder struct {
@@ -59,9 +70,11 @@ type decoder struct {
 	written func()
 }
 
-// window decodes a window after a prompt, at rising temperatures until the text is good.
+// window decodes a window after a prompt, at rising temperatures until the text is good. If
+// none is, the most probable one of those that do not repeat themselves is the best.
 func (d *decoder) window(ctx context.Context, part *decoderRun, prompt []int) (answer, error) {
-	for temperature := d.temperature; ; temperature += hotter {
+	var all []answer
+	for temperature := d.temperature; temperature < hottest+hotter/2; temperature += hotter {
 		var a answer
 		var err error
 		if temperature == 0 && d.beams.width > 1 {
@@ -69,13 +82,24 @@ func (d *decoder) window(ctx context.Context, part *decoderRun, prompt []int) (a
 		} else {
 			a, err = d.attempt(ctx, part, prompt, temperature)
 		}
-		if err != nil {
+		if err != nil || !a.isBad() {
 			return a, err
 		}
-		if !a.isBad() || temperature+hotter > hottest+hotter/2 {
-			return a, nil
-		}
+		all = append(all, a)
 	}
+	return slices.MaxFunc(all, compareAnswers), nil
+}
+
+// compareAnswers returns above 0 if a is better than b: it does not repeat itself, or is more
+// probable.
+func compareAnswers(a, b answer) int {
+	switch {
+	case a.repeats() == b.repeats():
+		return cmp.Compare(a.average, b.average)
+	case a.repeats():
+		return -1
+	}
+	return 1
 }
 
 // attempt decodes a window once.

@@ -3,6 +3,7 @@ package whisper
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +78,16 @@ func TestDrawnTokensFollowTheTemperature(t *testing.T) {
 	require.Equal(t, 2, id)
 }
 
+// TestTheBestOfBadAnswers does not repeat itself, and is the most probable.
+func TestTheBestOfBadAnswers(t *testing.T) {
+	t.Parallel()
+	list := []answer{
+		{average: -0.2, compression: 3}, {average: -1.5, compression: 1}, {average: -1.2, compression: 2, temperature: 0.4}, {average: -4, compression: 1},
+	}
+	require.InDelta(t, 0.4, slices.MaxFunc(list, compareAnswers).temperature, 0)
+	require.InDelta(t, -0.2, slices.MaxFunc(list[:1], compareAnswers).average, 0)
+}
+
 // TestAnswersOfTheReference has the thresholds of the reference implementation.
 func TestAnswersOfTheReference(t *testing.T) {
 	t.Parallel()
@@ -89,6 +100,9 @@ func TestAnswersOfTheReference(t *testing.T) {
 		{answer{noSpeech: 0.1, average: -1.1, compression: 1.5}, false, true},
 		{answer{noSpeech: 0.7, average: -1.1, compression: 1.5}, true, false},
 		{answer{noSpeech: 0.7, average: -0.3, compression: 1.5}, false, false},
+		{answer{noSpeech: 0.65, average: -0.9, compression: 1.5}, false, false},
+		{answer{noSpeech: 0.8, average: -0.9, compression: 1.5}, true, false},
+		{answer{noSpeech: 0.8, average: -0.7, compression: 1.5}, false, false},
 		{answer{noSpeech: 0.7, average: -0.3, compression: 2.5}, false, true},
 	} {
 		require.Equal(t, c.silence, c.answer.isSilence(), "%+v", c.answer)

@@ -30,6 +30,8 @@ type provenWindow struct {
 	// Start is the window's first sample.
 	Start       int64   `json:"start"`
 	Temperature float64 `json:"temperature"`
+	NoSpeech    float64 `json:"no_speech"`
+	Average     float64 `json:"average"`
 	Prompt      []int   `json:"prompt"`
 	Tokens      []int   `json:"tokens"`
 	// Cut reports that the last token was not run, since the text had its full length.
@@ -106,7 +108,7 @@ func (s *Service) windows(t *testing.T, name string, source services.AudioSource
 		a, err := tr.decoder.window(t.Context(), tr.part, tr.prompt())
 		require.NoError(t, err)
 		list = append(list, provenWindow{
-			Start: sound.passed, Temperature: a.temperature, Prompt: tr.prompt(), Tokens: piece{tokens: a.tokens}.ids(),
+			Start: sound.passed, Temperature: a.temperature, NoSpeech: a.noSpeech, Average: a.average, Prompt: tr.prompt(), Tokens: piece{tokens: a.tokens}.ids(),
 			Cut: len(a.tokens) == tr.decoder.most(tr.prompt()),
 		})
 		steps := (len(samples) + 319) / 320
