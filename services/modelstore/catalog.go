@@ -28,12 +28,20 @@ type Catalog struct {
 	kinds *Facts[string]
 	// opens counts the files opened in folders.
 	opens atomic.Int64
+	// supported are the model types that services read; empty if they are not known.
+	supported []string
 }
 
 // NewCatalog returns a catalog of the folders of an embedded file system, which never
 // change, and those under dir, which need not exist.
 func NewCatalog(embedded fs.FS, dir string) *Catalog {
 	return &Catalog{embedded: embedded, dir: dir, kinds: NewFacts(Folder.readModelType)}
+}
+
+// Supports sets the model types that services read, so that folders of other types are listed
+// with the reason. It is called before the catalog is used.
+func (c *Catalog) Supports(modelTypes []string) {
+	c.supported = slices.Sorted(slices.Values(modelTypes))
 }
 
 // Check returns an error if the models folder exists but is not a folder.
@@ -88,6 +96,10 @@ func (c *Catalog) find(name string) (Folder, bool) {
 		return Folder{}, false
 	}
 	folder.modelType, folder.problem = c.kinds.Of(folder)
+	if len(c.supported) > 0 && folder.modelType != "" && !slices.Contains(c.supported, folder.modelType) {
+		folder.unsupported = fmt.Errorf("%s: it is of type %.64q, which no service reads; types that are read: %s", name, folder.modelType,
+			strings.Join(c.supported, ", "))
+	}
 	return folder, true
 }
 
@@ -116,14 +128,14 @@ func (c *Catalog) List(modelTypes ...string) []Folder {
 	return c.list(func(f Folder) bool { return f.problem == nil && slices.Contains(modelTypes, f.modelType) })
 }
 
-// Unreadable returns the folders whose model type is unknown because the files that
-// contain it are missing or cannot be read.
+// Unreadable returns the folders that no service lists: those of a type that no service reads, and
+// those whose type is unknown because the files that contain it are missing or cannot be read.
 func (c *Catalog) Unreadable() []services.ModelStatus {
 	var list []services.ModelStatus
-	for _, folder := range c.list(func(f Folder) bool { return f.problem != nil }) {
+	for _, folder := range c.list(func(f Folder) bool { return f.Problem() != nil }) {
 		list = append(list, services.ModelStatus{
 			Name: folder.Name, State: services.StateUnavailable, Origin: folder.Origin, Created: folder.Modified(),
-			Problem: folder.problem.Error(),
+			Problem: folder.Problem().Error(),
 		})
 	}
 	return list
