@@ -1754,8 +1754,10 @@ func (e ResourceStatus) Valid() bool {
 
 // Defines values for ResourceType.
 const (
+	ResourceTypeBackground   ResourceType = "background"
 	ResourceTypeConversation ResourceType = "conversation"
 	ResourceTypeFile         ResourceType = "file"
+	ResourceTypeIndex        ResourceType = "index"
 	ResourceTypeModel        ResourceType = "model"
 	ResourceTypeSession      ResourceType = "session"
 )
@@ -1763,9 +1765,13 @@ const (
 // Valid indicates whether the value is a known member of the ResourceType enum.
 func (e ResourceType) Valid() bool {
 	switch e {
+	case ResourceTypeBackground:
+		return true
 	case ResourceTypeConversation:
 		return true
 	case ResourceTypeFile:
+		return true
+	case ResourceTypeIndex:
 		return true
 	case ResourceTypeModel:
 		return true
@@ -23537,6 +23543,30 @@ func (response ChangeBreaker404ApplicationProblemPlusJSONResponse) VisitChangeBr
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeBreaker415ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ChangeBreaker415ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ChangeBreaker415ResponseHeaders
+}
+
+func (response ChangeBreaker415ApplicationProblemPlusJSONResponse) VisitChangeBreakerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(415)
 	_, err := buf.WriteTo(w)
 	return err
 }

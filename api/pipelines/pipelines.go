@@ -128,6 +128,9 @@ func (h *Handlers) ChangePipeline(
 	if patch == nil {
 		patch = request.ApplicationMergePatchPlusJSONBody
 	}
+	if patch == nil {
+		return nil, services.Invalidf("body", "is missing; send the fields to change as a JSON object")
+	}
 	view, err := h.replace(ctx, request.Pipeline, func(d pipelines.Definition) (pipelines.Definition, error) { return d.Patched(*patch) })
 	if err != nil {
 		return nil, err

@@ -50,8 +50,16 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(string(out))
 	}
+	check, err := newContractCheck("openapi.yaml", http.DefaultTransport)
+	if err != nil {
+		panic(err)
+	}
+	http.DefaultTransport = check
 	http.DefaultClient.Timeout, http.DefaultClient.Transport = requestTimeout, recorder{http.DefaultTransport}
 	code := m.Run()
+	if !check.report(os.Stderr) && code == 0 {
+		code = 1
+	}
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
