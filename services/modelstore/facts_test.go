@@ -149,7 +149,8 @@ func TestAFolderOfAnotherTypeIsListed(t *testing.T) {
 	folder, err := c.Find("parakeet")
 	require.NoError(t, err)
 	require.EqualError(t, folder.Problem(), list[0].Problem)
-	require.ErrorContains(t, folder.Require([]string{"wav2vec2"}, "this needs", "speech"), `"parakeet" is of type "parakeet_ctc"; this needs wav2vec2`)
+	err = folder.Require([]string{"wav2vec2"}, "this needs", "speech")
+	require.ErrorContains(t, err, `"parakeet" is of type "parakeet_ctc"; this needs wav2vec2`)
 }
 
 // TestEntriesOfASubfolder are those of a real folder within the model's.
