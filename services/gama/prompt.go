@@ -58,7 +58,7 @@ type composer struct {
 	*sequence
 	folder *folder
 	// text has not been encoded yet. placed is set if the sound has its place.
-	text  strings.Builder
+	text   strings.Builder
 	placed bool
 }
 
