@@ -103,6 +103,7 @@ type engine struct {
 
 func openEngine(cfg config.Config) (*engine, error) {
 	catalog := modelstore.NewCatalog(models.FS, cfg.ModelsDir())
+	catalog.Supports(modules.ModelTypes())
 	if err := catalog.Check(); err != nil {
 		return nil, err
 	}

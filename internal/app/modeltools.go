@@ -8,6 +8,7 @@ import (
 
 	"github.com/grym-synth/grym-synth/internal/cli"
 	"github.com/grym-synth/grym-synth/internal/config"
+	"github.com/grym-synth/grym-synth/internal/modules"
 	"github.com/grym-synth/grym-synth/models"
 	"github.com/grym-synth/grym-synth/resources"
 	"github.com/grym-synth/grym-synth/resources/memprobe"
@@ -71,6 +72,7 @@ func (t modelTools) Pull(ctx context.Context, pull cli.ModelPull, report func(fi
 // List implements cli.ModelTools.
 func (t modelTools) List() ([]cli.StoredModel, error) {
 	catalog := modelstore.NewCatalog(models.FS, t.cfg.ModelsDir())
+	catalog.Supports(modules.ModelTypes())
 	if err := catalog.Check(); err != nil {
 		return nil, err
 	}

@@ -192,7 +192,8 @@ func (e *environment) modelsCommand() *cobra.Command {
 
 func (e *environment) modelsList() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the models", Long: "List the embedded models and those in the models folder.",
+		Use: "list", Short: "List the models",
+		Long:    "List the embedded models and those in the models folder. Standard error has the reason of each that cannot be served.",
 		Example: "  grym-synth models list\n  grym-synth models list --data-dir /var/lib/grym-synth",
 		Args:    none, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {
@@ -200,11 +201,17 @@ func (e *environment) modelsList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return table(e.streams.Out, "NAME\tORIGIN\tTYPE\tSIZE\tPRECISION\tSOURCE", func(line func(...any)) {
+			err = table(e.streams.Out, "NAME\tORIGIN\tTYPE\tSIZE\tPRECISION\tSOURCE", func(line func(...any)) {
 				for _, m := range models {
 					line(m.Name, m.Origin, m.Type, services.Bytes(m.Bytes), m.Precision, m.Source)
 				}
 			})
+			for _, m := range models {
+				if m.Problem != "" {
+					fmt.Fprintln(e.streams.Err, m.Problem)
+				}
+			}
+			return err
 		},
 	}
 }

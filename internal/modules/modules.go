@@ -40,6 +40,15 @@ func Required() []string {
 	return names
 }
 
+// ModelTypes returns the types of the model folders that services read.
+func ModelTypes() []string {
+	var types []string
+	for _, m := range All() {
+		types = append(types, m.ModelTypes...)
+	}
+	return types
+}
+
 // Names returns the names of the services.
 func Names() []string {
 	var names []string

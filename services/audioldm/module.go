@@ -7,9 +7,11 @@ import (
 
 // Module returns the module of this service.
 func Module() module.Module {
-	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
+	m := module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
 		s := New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency, deps.Room, deps.Spool)
 		s.audio, s.execute = deps.Audio, deps.Execute
 		return s
 	})
+	m.ModelTypes = []string{pipelineClass}
+	return m
 }

@@ -11,6 +11,7 @@ func Module() module.Module {
 		cfg.Audio = deps.Audio
 		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency, deps.Contexts)
 	})
+	m.ModelTypes = modelTypes
 	m.Replaced = map[string]string{"maxSeconds": "audio.maxDuration"}
 	return m
 }

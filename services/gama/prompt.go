@@ -26,7 +26,7 @@ func (m *model) sequence(sound *encoded, turns []turn, question, system string) 
 	if f.Network.BOS != nil {
 		s.addTokens(*f.Network.BOS)
 	}
-	c := &composer{sequence: s, folder: f, heard: f.Network.AudioInsert == insertPrefix}
+	c := &composer{sequence: s, folder: f, placed: f.Network.AudioInsert == insertPrefix}
 	ask := func(question string) {
 		before, after, _ := strings.Cut(f.Network.PromptTemplate, placeQuestion)
 		c.template(before, system)
@@ -57,9 +57,9 @@ func (m *model) sequence(sound *encoded, turns []turn, question, system string) 
 type composer struct {
 	*sequence
 	folder *folder
-	// text has not been encoded yet. heard is set if the sound has its place.
-	text  strings.Builder
-	heard bool
+	// text has not been encoded yet. placed is set if the sound has its place.
+	text   strings.Builder
+	placed bool
 }
 
 // flush encodes the text.
@@ -90,11 +90,11 @@ func (c *composer) template(part, system string) {
 	}
 	c.marked(before)
 	c.flush()
-	if !c.heard {
+	if !c.placed {
 		c.marked(n.AudioBegin)
 		c.flush()
 		c.addSound()
-		c.heard = true
+		c.placed = true
 	}
 	c.marked(after)
 }

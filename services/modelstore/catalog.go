@@ -30,6 +30,8 @@ type Catalog struct {
 	kinds *Facts[string]
 	// opens counts the files opened in folders.
 	opens atomic.Int64
+	// supported are the model types that services read; empty if they are not known.
+	supported []string
 
 	mu sync.Mutex
 	// loaded has the folders of loaded models by name, in the state in which they were
@@ -44,6 +46,12 @@ func NewCatalog(embedded fs.FS, dir string) *Catalog {
 	return &Catalog{
 		embedded: embedded, dir: dir, kinds: NewFacts(Folder.readModelType), loaded: make(map[string]Folder), staged: make(map[string]string),
 	}
+}
+
+// Supports sets the model types that services read, so that folders of other types are listed
+// with the reason. It is called before the catalog is used.
+func (c *Catalog) Supports(modelTypes []string) {
+	c.supported = slices.Sorted(slices.Values(modelTypes))
 }
 
 // Check returns an error if the models folder exists but is not a folder.
@@ -110,6 +118,10 @@ func (c *Catalog) read(name, dir string) (Folder, bool) {
 		return Folder{}, false
 	}
 	folder.modelType, folder.problem = c.kinds.Of(folder)
+	if len(c.supported) > 0 && folder.modelType != "" && !slices.Contains(c.supported, folder.modelType) {
+		folder.unsupported = fmt.Errorf("%s: it is of type %.64q, which no service reads; types that are read: %s", name, folder.modelType,
+			strings.Join(c.supported, ", "))
+	}
 	return folder, true
 }
 
@@ -138,14 +150,14 @@ func (c *Catalog) List(modelTypes ...string) []Folder {
 	return c.list(func(f Folder) bool { return f.problem == nil && slices.Contains(modelTypes, f.modelType) })
 }
 
-// Unreadable returns the folders whose model type is unknown because the files that
-// contain it are missing or cannot be read.
+// Unreadable returns the folders that no service lists: those of a type that no service reads, and
+// those whose type is unknown because the files that contain it are missing or cannot be read.
 func (c *Catalog) Unreadable() []services.ModelStatus {
 	var list []services.ModelStatus
-	for _, folder := range c.list(func(f Folder) bool { return f.problem != nil }) {
+	for _, folder := range c.list(func(f Folder) bool { return f.Problem() != nil }) {
 		list = append(list, services.ModelStatus{
 			Name: folder.Name, State: services.StateUnavailable, Origin: folder.Origin, Created: folder.Modified(),
-			Problem: folder.problem.Error(),
+			Problem: folder.Problem().Error(),
 		})
 	}
 	return list

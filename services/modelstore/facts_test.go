@@ -134,6 +134,55 @@ func TestAFolderThatCannotBeReadIsListed(t *testing.T) {
 	}, problems)
 }
 
+// TestAFolderOfAnotherTypeIsListed with the reason, once the types that are read are known.
+func TestAFolderOfAnotherTypeIsListed(t *testing.T) {
+	t.Parallel()
+	c, dir := newCatalog(t)
+	write(t, filepath.Join(dir, "parakeet", "config.json"), `{"model_type":"parakeet_ctc"}`)
+	write(t, filepath.Join(dir, "speech", "config.json"), `{"model_type":"wav2vec2"}`)
+	require.Empty(t, c.Unreadable())
+	c.Supports([]string{"whisper", "wav2vec2"})
+	list := c.Unreadable()
+	require.Len(t, list, 1)
+	require.Equal(t, "parakeet", list[0].Name)
+	require.Equal(t, `parakeet: it is of type "parakeet_ctc", which no service reads; types that are read: wav2vec2, whisper`, list[0].Problem)
+	folder, err := c.Find("parakeet")
+	require.NoError(t, err)
+	require.EqualError(t, folder.Problem(), list[0].Problem)
+	err = folder.Require([]string{"wav2vec2"}, "this needs", "speech")
+	require.ErrorContains(t, err, `"parakeet" is of type "parakeet_ctc"; this needs wav2vec2`)
+}
+
+// TestEntriesOfASubfolder are those of a real folder within the model's.
+func TestEntriesOfASubfolder(t *testing.T) {
+	t.Parallel()
+	c, dir := newCatalog(t)
+	write(t, filepath.Join(dir, "m", "config.json"), `{"model_type":"wav2vec2"}`)
+	write(t, filepath.Join(dir, "m", "sub", "a.txt"), "a")
+	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "m", "out")))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "m", "pipe"), 0o600))
+	m, err := c.Find("m")
+	require.NoError(t, err)
+	names, err := m.Entries("sub")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a.txt"}, names)
+	names, err = m.Entries("none")
+	require.NoError(t, err)
+	require.Nil(t, names)
+	for _, name := range []string{"out", "pipe", "config.json"} {
+		_, err = m.Entries(name)
+		require.ErrorContains(t, err, "m/"+name, name)
+	}
+	file, size, err := m.OpenFile("sub/a.txt")
+	require.NoError(t, err)
+	require.NoError(t, file.Close())
+	require.Equal(t, int64(1), size)
+	for _, name := range []string{"pipe", "sub", "out/m/config.json", "none"} {
+		_, _, err = m.OpenFile(name)
+		require.ErrorContains(t, err, "m/"+name, name)
+	}
+}
+
 func TestTheModelsFolderMustBeOne(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

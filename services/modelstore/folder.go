@@ -39,6 +39,8 @@ type Folder struct {
 	modelType string
 	// problem is the reason why the model type is unknown.
 	problem error
+	// unsupported is the reason why no service reads the folder, although its type is known.
+	unsupported error
 }
 
 // ModelType is the model_type of config.json or, for a folder of several networks, the
@@ -58,8 +60,13 @@ func (f Folder) Require(modelTypes []string, needs, defaultModel string) error {
 	return nil
 }
 
-// Problem returns why the model type is unknown; nil if it is known.
-func (f Folder) Problem() error { return f.problem }
+// Problem returns why no service can read the folder; nil if one may.
+func (f Folder) Problem() error {
+	if f.problem != nil {
+		return f.problem
+	}
+	return f.unsupported
+}
 
 // Bytes returns the size of the folder's files.
 func (f Folder) Bytes() int64 { return f.state.bytes }

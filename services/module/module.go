@@ -196,6 +196,8 @@ type Module struct {
 	// HasModels reports whether the service runs models. Its limits default to those of
 	// services.modelService.
 	HasModels bool
+	// ModelTypes are the types of the model folders that the service reads.
+	ModelTypes []string
 	// Required has the server not ready without the service, unless readiness.required
 	// names others.
 	Required bool

@@ -160,11 +160,11 @@ func (m *Model) readGram(l *lines, line []byte, order int) error {
 		}
 	}
 	if order == 1 {
-		return m.addWord(l, string(fields.at[1]), value)
+		return m.addWord(l, fields.at[1], value)
 	}
 	key := uint64(0)
 	for i := order; i > 0; i-- {
-		word := string(fields.at[i])
+		word := fields.at[i]
 		id := m.id(word)
 		if id == unknown && !isUnknown(word) {
 			return l.wrong("the word %.40q is not among the 1-grams", word)
@@ -180,7 +180,7 @@ func (m *Model) readGram(l *lines, line []byte, order int) error {
 }
 
 // addWord adds a word with its 1-gram.
-func (m *Model) addWord(l *lines, word string, value weights) error {
+func (m *Model) addWord(l *lines, word []byte, value weights) error {
 	if isUnknown(word) {
 		m.unigrams[unknown] = value
 		return nil
@@ -198,7 +198,7 @@ func (m *Model) addWord(l *lines, word string, value weights) error {
 }
 
 // isUnknown reports whether a word stands for all words that are not in the model.
-func isUnknown(word string) bool { return word == "<unk>" || word == "<UNK>" }
+func isUnknown(word []byte) bool { return string(word) == "<unk>" || string(word) == "<UNK>" }
 
 // number reads a float as in ARPA files, where -inf is allowed.
 func number(text []byte) (float32, error) {

@@ -4,10 +4,9 @@ import "encoding/binary"
 
 // hashWord returns the hash by which KenLM identifies a word: MurmurHash64A by Austin
 // Appleby, with the seed 0.
-func hashWord(word string) uint64 {
+func hashWord(data []byte) uint64 {
 	const m, r = 0xc6a4a7935bd1e995, 47
-	h := uint64(len(word)) * m
-	data := []byte(word)
+	h := uint64(len(data)) * m
 	for ; len(data) >= 8; data = data[8:] {
 		k := binary.LittleEndian.Uint64(data) * m
 		k = (k ^ k>>r) * m

@@ -75,11 +75,11 @@ func size(counts []uint64) int64 {
 
 // finish sets what follows from the words.
 func (m *Model) finish() {
-	m.begin, m.end = m.id("<s>"), m.id("</s>")
+	m.begin, m.end = m.id([]byte("<s>")), m.id([]byte("</s>"))
 }
 
 // id returns the id of a word.
-func (m *Model) id(word string) uint32 {
+func (m *Model) id(word []byte) uint32 {
 	id, _ := m.words.get(hashWord(word))
 	return id
 }
@@ -88,7 +88,7 @@ func (m *Model) id(word string) uint32 {
 func (m *Model) Order() int { return m.order }
 
 // Has reports whether the model has a word.
-func (m *Model) Has(word string) bool { return m.id(word) != unknown }
+func (m *Model) Has(word string) bool { return m.id([]byte(word)) != unknown }
 
 // Begin returns the context at the beginning of a sentence.
 func (m *Model) Begin() State {
@@ -102,7 +102,9 @@ func (m *Model) Empty() State { return State{} }
 
 // Score returns the log10 probability of a word after a context, and the context of the next
 // word.
-func (m *Model) Score(from State, word string) (float32, State) { return m.score(from, m.id(word)) }
+func (m *Model) Score(from State, word string) (float32, State) {
+	return m.score(from, m.id([]byte(word)))
+}
 
 // End returns the log10 probability that a sentence ends after a context.
 func (m *Model) End(from State) float32 {

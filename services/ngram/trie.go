@@ -167,8 +167,7 @@ type trieWalk struct {
 	model  *Model
 	data   []byte // of the whole file up to the end of the trie
 	layout *trieLayout
-	// visited has the number of entries of each level that were converted.
-	visited [MaxOrder]uint64
+	seen   uint64 // entries that were converted
 }
 
 // loadTrie reads the vocabulary and walks through the trie.
@@ -202,18 +201,15 @@ func (f *File) loadTrie(ctx context.Context, m *Model) error {
 }
 
 // below converts the entries of a level from begin to end, all of which have the same last
-// words with the key.
+// words with the key. Each begins where the one before it ends, so that no entry is converted
+// twice, whatever the file says.
 func (w *trieWalk) below(level int, key, begin, end uint64) error {
 	t := &w.layout.levels[level]
 	if begin > end || end > t.count {
 		return invalid("the %d-grams from %d to %d are not among %d", level+2, begin, end, t.count)
 	}
 	for i := begin; i < end; i++ {
-		seen := &w.visited[level]
-		if *seen++; *seen > t.count {
-			return invalid("%d-grams are in several places of the trie", level+2)
-		}
-		if *seen%ctxEvery == 0 && w.ctx.Err() != nil {
+		if w.seen++; w.seen%ctxEvery == 0 && w.ctx.Err() != nil {
 			return w.ctx.Err()
 		}
 		bit := i * uint64(t.total)

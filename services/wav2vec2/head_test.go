@@ -229,7 +229,7 @@ func TestTasksSayWhichHeadTheyNeed(t *testing.T) {
 	}
 	bare := newService(t, t.TempDir())
 	_, err := bare.Prepare(t.Context(), headTask(tasks.Embed, "", "", "clip09.wav"))
-	require.ErrorContains(t, err, "there is none for embed: put a folder with the head Wav2Vec2Model under models")
+	require.ErrorContains(t, err, "there is none for embed: put a folder with the head Wav2Vec2Model or Wav2Vec2ForXVector under models")
 	require.Equal(t, services.KindNotFound, services.KindOf(err))
 	for _, kind := range s.Describe().Tasks {
 		require.True(t, json.Valid(kind.ParamsSchema), kind.Name)

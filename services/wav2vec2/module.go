@@ -12,6 +12,7 @@ func Module() module.Module {
 		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency)
 	})
 	m.Required = true
+	m.ModelTypes = modelTypes
 	m.Replaced = map[string]string{"maxSeconds": "audio.maxDuration"}
 	return m
 }

@@ -7,8 +7,10 @@ import (
 
 // Module returns the module of this service.
 func Module() module.Module {
-	return module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
+	m := module.WithModels(Name, DefaultConfig(), func(cfg Config, deps module.Deps) services.ModelService {
 		cfg.Audio = deps.Audio
 		return New(cfg, deps.Catalog, deps.Runtime, deps.Session, deps.Residency)
 	})
+	m.ModelTypes = []string{modelType}
+	return m
 }
