@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { check, choose, clip, open, part, until } from './harness.mjs';
 
 const most = 6;
-/** A WAV file of noise that is louder and softer, 16 bit, one channel. */
+/** A WAV file of noise and tones that are louder and softer, repeated every five minutes, 16 bit, one channel. */
 export function writeSound(path, seconds, rate = 8000) {
   const n = seconds * rate, head = Buffer.alloc(44), data = Buffer.alloc(2 * n);
   head.write('RIFF', 0);
@@ -20,10 +20,12 @@ export function writeSound(path, seconds, rate = 8000) {
   head.writeUInt16LE(16, 34);
   head.write('data', 36);
   head.writeUInt32LE(2 * n, 40);
-  for (let i = 0, x = 1; i < n; i++) {
+  const period = Math.min(n, 300 * rate);
+  for (let i = 0, x = 1; i < period; i++) {
     x = (x * 1103515245 + 12345) & 0x7fffffff;
     data.writeInt16LE(Math.round(((x / 0x7fffffff) - 0.5) * 12000 * (0.2 + Math.sin(i / rate) ** 2) + 6000 * Math.sin(i * 0.3 * (1 + Math.floor(i / rate / 60) % 5))), 2 * i);
   }
+  for (let at = 2 * period; at < data.length; at += 2 * period) data.copy(data, at, 0, Math.min(2 * period, data.length - at));
   writeFileSync(path, Buffer.concat([head, data]));
 }
 
@@ -86,6 +88,7 @@ const tasks = {
     await user.nav('patterns');
     await user.click(page.getByRole('tab', { name: 'Search' }));
     await user.click('[data-test=search]');
+    await page.locator('[data-test=hit]').first().waitFor({ timeout: 240_000 }); // the first search makes the index
     await user.click('[data-test=hit] button');
   },
   async '100 files'({ page, user, folder }) {

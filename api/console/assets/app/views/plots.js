@@ -27,7 +27,7 @@ function loadLibrary() {
   if (!library) {
     const href = new URL('../../vendor/uplot.css', import.meta.url).href;
     document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href }));
-    library = import('../../vendor/uplot.js').then((m) => m.default);
+    library = import('../../vendor/uplot.js').then((m) => m.default, () => { library = null; }); // the server may be away
   }
   return library;
 }
@@ -64,6 +64,10 @@ function Plot({ title, x, ys, names, form, floor, fill, ahead }) {
     const make = async () => {
       const UPlot = await loadLibrary();
       if (!here) return;
+      if (!UPlot) {
+        setTimeout(() => here && make(), 3000);
+        return;
+      }
       plot.current?.destroy();
       plot.current = new UPlot(options({ names, form, floor, fill, ahead, width: at.current.clientWidth, onCursor }), latest.current, at.current);
     };
