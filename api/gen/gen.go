@@ -4155,7 +4155,7 @@ type Detection struct {
 	// AudioId Stored recording; omitted for a file
 	AudioId *string `json:"audio_id,omitempty"`
 
-	// Confidence Calibrated value; 0.5 at the threshold of the pattern
+	// Confidence Calibrated value; 0.5 at the threshold of the pattern in the recording
 	Confidence float64 `json:"confidence"`
 
 	// End Seconds
@@ -4182,7 +4182,7 @@ type DetectionForm struct {
 	// File The recording.
 	File openapi_types.File `json:"file"`
 
-	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern in the recording
 	MinConfidence *float32 `json:"min_confidence,omitempty"`
 
 	// Patterns Ids or names of patterns; all of the caller by default
@@ -4194,7 +4194,7 @@ type DetectionForm struct {
 
 // DetectionRequest defines model for DetectionRequest.
 type DetectionRequest struct {
-	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern
+	// MinConfidence Least confidence of a detection; 0.5 is the threshold of each pattern in the recording
 	MinConfidence *float32 `json:"min_confidence,omitempty"`
 
 	// Patterns Ids or names of patterns; all of the caller by default

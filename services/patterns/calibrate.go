@@ -17,8 +17,9 @@ const (
 	// blockSeconds is the sound whose windows are compared, leastBlock the length from which
 	// there is enough of it.
 	blockSeconds, leastBlock = 60, 20
-	// mostPeaks is the number of windows of a block that are considered.
-	mostPeaks = 60
+	// fittedSeconds is the length of the recordings that the terms were fitted on, and mostPeaks
+	// the number of windows that are considered in as much sound.
+	fittedSeconds, mostPeaks = 44, 60
 	// leastProbability and mostProbability bound the probability from which a window is accepted.
 	leastProbability, mostProbability = 0.3, 0.5
 	// leastCorrected is the number of corrections from which their regression is used, of
@@ -83,7 +84,7 @@ func (c *scale) closest(v vector) float64 {
 // surroundings describe the scores of a block of sound.
 type surroundings struct {
 	// highest is the mean of the two best scores and top its nearness; ten is the mean nearness
-	// of the ten best in a minute.
+	// of the ten best in fittedSeconds.
 	highest, top, ten float64
 	// median and deviation are those of the scores of the others.
 	median, deviation float64
@@ -92,7 +93,7 @@ type surroundings struct {
 // surround returns the surroundings of scores, the largest first, in a block of some
 // seconds.
 func surround(scores []float64, seconds float64) surroundings {
-	at := func(n float64) int { return min(len(scores), max(1, int(math.Round(n*seconds/blockSeconds)))) }
+	at := func(n float64) int { return min(len(scores), max(1, int(math.Round(n*seconds/fittedSeconds)))) }
 	mean := func(list []float64) (sum float64) {
 		for _, v := range list {
 			sum += nearness(v)
@@ -165,7 +166,7 @@ var byFeedbackTerms = []term{
 // best returns the best windows of a block of some seconds, the best first, without those
 // that overlap a better one.
 func best(block []window, seconds float64) []window {
-	most := max(mostPeaks/6, int(mostPeaks*seconds/blockSeconds))
+	most := max(mostPeaks/6, int(mostPeaks*seconds/fittedSeconds))
 	ordered := slices.Clone(block)
 	slices.SortStableFunc(ordered, func(a, b window) int { return cmp.Compare(b.score, a.score) })
 	chosen := make([]window, 0, most)

@@ -76,7 +76,8 @@ func TestClaimsOfNamesEnd(t *testing.T) {
 	require.ErrorContains(t, err, "metadata")
 	for _, name := range []string{"bell", "gong"} {
 		require.NoError(t, b.claimName(t.Context(), caller.Key, name, "pat_else"), "the name is free again")
-		require.ErrorContains(t, b.claimName(t.Context(), caller.Key, name, "pat_third"), "names must differ", "a pattern may be about to be written")
+		err := b.claimName(t.Context(), caller.Key, name, "pat_third")
+		require.ErrorContains(t, err, "names must differ", "a pattern may be about to be written")
 	}
 	require.ErrorContains(t, b.claimName(t.Context(), caller.Key, "chime", "pat_else"), "names must differ")
 	require.NoError(t, b.claimName(t.Context(), "another owner", "chime", "pat_else"))

@@ -68,6 +68,7 @@ func (p *peaks) choose(group []window) {
 	first := len(p.found)
 	for _, w := range ordered {
 		if !slices.ContainsFunc(p.found[first:], w.collides) {
+			w.at = slices.Clone(w.at) // the piece's other vectors are freed
 			p.found = append(p.found, w)
 		}
 	}

@@ -120,15 +120,20 @@ func (t *target) decide(block []window, seconds float64) {
 	} else {
 		c = t.scale.calibrate(block, seconds)
 	}
+	floor := math.Inf(-1)
 	if c.highest < t.pattern.Derived.Value { // the pattern is probably not there
-		t.decideAlone(block)
-		return
+		if t.regime == calibratedByExamples {
+			t.decideAlone(block)
+			return
+		}
+		floor = t.pattern.Derived.Value
 	}
 	least := c.accepted()
 	var found []window
 	for i, w := range c.windows {
 		w.confidence = sigmoid(c.logits[i] - least)
-		if w.confidence >= t.confidence && !t.isCounter(w) && !slices.ContainsFunc(t.lastFound(), w.collides) {
+		if w.confidence >= t.confidence && w.score >= floor && !t.isCounter(w) && !slices.ContainsFunc(t.lastFound(), w.collides) {
+			w.at = slices.Clone(w.at) // the piece's other vectors are freed
 			found = append(found, w)
 		}
 	}

@@ -33,7 +33,9 @@ func (s *Service) prepareTeach(ctx context.Context, task services.Task) (*work, 
 	}
 	p, repeated, err := s.earlier(ctx, task, params)
 	if repeated {
-		return &work{do: func(context.Context, services.Sink) (any, []services.Warning, error) { return s.made(p), nil, nil }, repeated: true}, nil
+		return &work{repeated: true, do: func(context.Context, services.Sink) (any, []services.Warning, error) {
+			return s.made(p), nil, nil
+		}}, nil
 	}
 	if err == nil {
 		err = s.checkName(task.Caller.Key, params.Name, "")
