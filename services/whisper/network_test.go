@@ -82,7 +82,8 @@ func TestDrawnTokensFollowTheTemperature(t *testing.T) {
 func TestTheBestOfBadAnswers(t *testing.T) {
 	t.Parallel()
 	list := []answer{
-		{average: -0.2, compression: 3}, {average: -1.5, compression: 1}, {average: -1.2, compression: 2, temperature: 0.4}, {average: -4, compression: 1},
+		{average: -0.2, compression: 3}, {average: -1.5, compression: 1}, {average: -1.2, compression: 2, temperature: 0.4},
+		{average: -4, compression: 1},
 	}
 	require.InDelta(t, 0.4, slices.MaxFunc(list, compareAnswers).temperature, 0)
 	require.InDelta(t, -0.2, slices.MaxFunc(list[:1], compareAnswers).average, 0)

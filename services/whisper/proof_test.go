@@ -108,7 +108,8 @@ func (s *Service) windows(t *testing.T, name string, source services.AudioSource
 		a, err := tr.decoder.window(t.Context(), tr.part, tr.prompt())
 		require.NoError(t, err)
 		list = append(list, provenWindow{
-			Start: sound.passed, Temperature: a.temperature, NoSpeech: a.noSpeech, Average: a.average, Prompt: tr.prompt(), Tokens: piece{tokens: a.tokens}.ids(),
+			Start: sound.passed, Temperature: a.temperature,
+			NoSpeech: a.noSpeech, Average: a.average, Prompt: tr.prompt(), Tokens: piece{tokens: a.tokens}.ids(),
 			Cut: len(a.tokens) == tr.decoder.most(tr.prompt()),
 		})
 		steps := (len(samples) + 319) / 320
