@@ -22,10 +22,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) }
 
 // whisper are the files of a repository as transformers.js lays it out, and others.
 var whisper = map[string]string{
-	".gitattributes": "x", "README.md": "# card", "config.json": `{"model_type":"whisper"}`, "vocab.json": "{}", "pytorch_model.bin": "weights",
+	".gitattributes": "x", "README.md": "# card", "config.json": `{"model_type":"whisper"}`, "vocab.json": "{}",
 	"onnx/encoder_model.onnx": strings.Repeat("encoder", 1000), "onnx/encoder_model_quantized.onnx": strings.Repeat("enc8", 300),
 	"onnx/decoder_model_merged.onnx": strings.Repeat("merged", 900), "onnx/decoder_model_merged.onnx_data": strings.Repeat("d", 5000),
-	"onnx/decoder_model_merged_int8.onnx": strings.Repeat("m8", 400), "onnx/decoder_model.onnx": "plain",
+	"onnx/decoder_model_merged_int8.onnx": strings.Repeat("m8", 400), "onnx/decoder_model.onnx": "plain", "pytorch_model.bin": "weights",
 	"onnx/decoder_with_past_model.onnx": "past", "onnx/decoder_model_merged_fp16.onnx": strings.Repeat("h", 3000),
 }
 
