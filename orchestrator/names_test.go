@@ -67,7 +67,7 @@ func TestLimitsOfNames(t *testing.T) {
 		"chain":    {NamesConfig{Aliases: of("a", "b", "b", "c", "c", "m")}, nil},
 		"default":  {NamesConfig{Aliases: of("a", "default:ask")}, nil},
 		"unknown task": {NamesConfig{Aliases: of("a", "default:sing")},
-			[]string{`aliases.a: task "sing" does not exist or needs no model; available: transcribe, embed`}},
+			[]string{`aliases.a: task "sing" does not exist or needs no model; available: transcribe, translate, embed`}},
 		"itself": {NamesConfig{Aliases: of("a", "a")}, []string{"aliases.a: stands for itself"}},
 		"cycle of two": {NamesConfig{Aliases: of("a", "b", "b", "a")},
 			[]string{"aliases.a: stands for itself, by way of b", "aliases.b: stands for itself, by way of a"}},
