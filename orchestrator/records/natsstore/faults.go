@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
 )
 
@@ -23,6 +24,28 @@ func (l *link) retryWrite(ctx context.Context, try func(context.Context) error) 
 // and can be repeated freely.
 func (l *link) reading(ctx context.Context, try func(context.Context) error) error {
 	return l.insist(ctx, readTimeout, try)
+}
+
+// electedLag is for how long a leader that a cluster has just elected may miss what was
+// written: it may answer before it has applied all that the replicas agreed on.
+const electedLag = 2 * time.Second
+
+// patiently repeats a read of something that a record refers to, so that it must exist, until
+// it is found. A single server misses nothing that it has.
+func (s *Store) patiently(ctx context.Context, try func() error) error {
+	until := time.Now().Add(electedLag)
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		err := try()
+		missing := errors.Is(err, records.ErrMissing) || errors.Is(err, jetstream.ErrMsgNotFound)
+		if s.cfg.Replicas == 1 || !missing || time.Now().Add(wait).After(until) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func (l *link) insist(ctx context.Context, each time.Duration, try func(context.Context) error) error {

@@ -29,7 +29,11 @@ func (s *Store) Object(ctx context.Context, name string) (records.Object, error)
 	if err != nil {
 		return nil, err
 	}
-	info, err := l.describe(ctx, name)
+	var info *described
+	err = s.patiently(ctx, func() (err error) {
+		info, err = l.describe(ctx, name)
+		return err
+	})
 	if errors.Is(err, records.ErrMissing) {
 		return nil, err
 	}
@@ -176,9 +180,11 @@ func (o *object) find(l *link, index int) error {
 
 // message reads the object's first piece at or after a place in the stream.
 func (o *object) message(l *link, from uint64) (message *jetstream.RawStreamMsg, err error) {
-	err = l.reading(o.ctx, func(ctx context.Context) (err error) {
-		message, err = l.pieces.GetMsg(ctx, from, jetstream.WithGetMsgSubject(l.pieceSubject(o.info.NUID)))
-		return err
+	err = o.store.patiently(o.ctx, func() error {
+		return l.reading(o.ctx, func(ctx context.Context) (err error) {
+			message, err = l.pieces.GetMsg(ctx, from, jetstream.WithGetMsgSubject(l.pieceSubject(o.info.NUID)))
+			return err
+		})
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil, o.damaged(err)
