@@ -32,6 +32,10 @@ const (
 	saturating = 4
 	// saturated is for how long they do so before the others ask.
 	saturated = 5 * time.Second
+	// rest is the pause before the next service is saturated, in which the load of what ran
+	// before is forgotten, so that each phase is of a service that others are beside, and not
+	// of two that take turns.
+	rest = 20 * time.Second
 )
 
 // isolatedWork is one kind of request.
@@ -130,6 +134,7 @@ func (i *isolation) round(t *testing.T) {
 		if *isolationBusy != "" && busy.service != *isolationBusy {
 			continue
 		}
+		<-time.After(rest)
 		for _, w := range i.works {
 			i.alone[w.service] = append(i.alone[w.service], i.measure(t, w, "")...)
 		}
