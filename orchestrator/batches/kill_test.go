@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -128,9 +129,11 @@ func finishAfterKill(t *testing.T, dying *mortal) (survived bool) {
 	stored, err := second.Get(t.Context(), "", id)
 	require.NoError(t, err)
 	require.Len(t, names, len(stored.Inputs)+len(stored.Outputs), when)
-	page, err := second.jobs.List(t.Context(), jobs.Filter{Limit: 10})
-	require.NoError(t, err)
-	require.Empty(t, page.Jobs, when)
+	require.Eventually(t, func() bool { // by a sweep, where the end of the batch came before that of its last job
+		second.Sweep(t.Context())
+		page, err := second.jobs.List(t.Context(), jobs.Filter{Limit: 10})
+		return err == nil && len(page.Jobs) == 0
+	}, 10*time.Second, time.Millisecond, when)
 	return survived
 }
 

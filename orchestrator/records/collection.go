@@ -46,6 +46,11 @@ type Collection[T any] struct {
 	// deleted has the last revision of records that this process deleted, until the watch has
 	// reported it: what it reports before is out of date.
 	deleted map[string]Revision
+	// writing counts the writes of a record under way in this process, and gone has the
+	// revisions at which the watch meanwhile reported its deletion: what is written before
+	// must not be entered after it.
+	writing map[string]int
+	gone    map[string]Revision
 }
 
 // NewCollection registers a collection with a database, before its start. changed
@@ -59,6 +64,7 @@ func NewCollection[T any](db *Database, kind Kind[T], changed func(Event[T])) *C
 	}
 	c := &Collection[T]{
 		db: db, store: db.store, kind: kind, changed: changed, all: make(map[string]*Entry[T]), deleted: make(map[string]Revision),
+		writing: make(map[string]int), gone: make(map[string]Revision),
 	}
 	db.add(kind.Name, c)
 	return c
@@ -121,6 +127,7 @@ func (c *Collection[T]) write(value T, created bool, put func(key string, raw []
 	if err != nil {
 		return value, err
 	}
+	defer c.underWay(meta.ID)()
 	at, err := put(c.kind.key(meta.ID), raw)
 	if err != nil {
 		return value, err
@@ -133,6 +140,22 @@ func (c *Collection[T]) write(value T, created bool, put func(key string, raw []
 	}
 	c.enter(value, len(raw), false)
 	return value, nil
+}
+
+// underWay marks a write of a record until the returned function is called. Others may see
+// what it writes, and delete it, before the writer has entered it into the index.
+func (c *Collection[T]) underWay(id string) (over func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing[id]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.writing[id]--; c.writing[id] == 0 {
+			delete(c.writing, id)
+			delete(c.gone, id)
+		}
+	}
 }
 
 // Edit changes a record by compare-and-set, repeating on conflicts. If change returns
@@ -228,7 +251,7 @@ func (c *Collection[T]) enter(value T, bytes int, legacy bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.all[meta.ID]
-	if before != nil && before.meta.Revision >= meta.Revision || c.deleted[meta.ID] >= meta.Revision {
+	if before != nil && before.meta.Revision >= meta.Revision || max(c.deleted[meta.ID], c.gone[meta.ID]) >= meta.Revision {
 		return
 	}
 	c.all[meta.ID] = now
@@ -272,6 +295,9 @@ func (c *Collection[T]) change(id string, raw []byte, at Revision) error {
 		if c.deleted[id] <= at {
 			delete(c.deleted, id)
 		}
+		if c.writing[id] > 0 {
+			c.gone[id] = max(c.gone[id], at)
+		}
 		c.drop(id, at)
 		return nil
 	}
@@ -290,6 +316,11 @@ func (c *Collection[T]) retain(keys map[string]Revision, until Revision) {
 	for id, at := range c.deleted {
 		if at <= until {
 			delete(c.deleted, id) // the watch has begun after it
+		}
+	}
+	for id := range c.writing {
+		if _, exists := keys[c.kind.key(id)]; !exists {
+			c.gone[id] = max(c.gone[id], until)
 		}
 	}
 	for id, e := range c.all {

@@ -83,3 +83,43 @@ func TestAwaitRevision(t *testing.T) {
 		require.True(t, db.AwaitRevision(ended, 3), "nothing is waited for")
 	})
 }
+
+// slow is a store whose writers learn of their write after others have.
+type slow struct {
+	*late
+	meanwhile func(key string, value []byte, at records.Revision)
+}
+
+func (s *slow) Create(ctx context.Context, key string, value []byte) (records.Revision, error) {
+	at, err := s.late.Create(ctx, key, value)
+	if s.meanwhile != nil {
+		s.meanwhile(key, value, at)
+	}
+	return at, err
+}
+
+// TestARecordThatIsDeletedBeforeItsWriterKnowsStaysAway has a record that is seen and deleted
+// between its write and the return of the write.
+func TestARecordThatIsDeletedBeforeItsWriterKnowsStaysAway(t *testing.T) {
+	t.Parallel()
+	store := &slow{late: &late{recordstest.NewMemory(), make(chan func(records.Change))}}
+	db, collection, seen := opened(store)
+	begin(t, db)
+	defer end(t, db)
+	report := <-store.reports
+	store.meanwhile = func(key string, value []byte, at records.Revision) {
+		report(records.Change{Key: key, Value: value, Revision: at})
+		found, err := collection.Load(t.Context(), "a")
+		require.NoError(t, err)
+		require.NoError(t, collection.Delete(t.Context(), found))
+		report(records.Change{Key: key, Revision: at + 1})
+	}
+	_, err := collection.Create(t.Context(), made("a", "1", 0))
+	require.NoError(t, err)
+	_, found := collection.Get("a")
+	require.False(t, found)
+	store.meanwhile = nil
+	_, err = collection.Create(t.Context(), made("a", "2", 0))
+	require.NoError(t, err)
+	require.Equal(t, []string{"+a:1", "-a", "+a:2"}, seen.seen())
+}
