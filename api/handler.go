@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -286,7 +287,8 @@ func bindFault(err error) error {
 	case errors.As(err, &invalid):
 		var number *strconv.NumError
 		if errors.As(invalid.Err, &number) {
-			return services.Invalidf(invalid.ParamName, "must be a whole number, got %.40q", number.Num)
+			kind := map[string]string{"ParseBool": "true or false", "ParseFloat": "a number"}[number.Func]
+			return services.Invalidf(invalid.ParamName, "must be %s, got %.40q", cmp.Or(kind, "a whole number"), number.Num)
 		}
 		return services.Invalidf(invalid.ParamName, "cannot be read: %v", invalid.Err)
 	case errors.As(err, &required):

@@ -35,7 +35,8 @@ func TestARightPipelineIsAccepted(t *testing.T) {
 	for name, raw := range map[string]string{
 		"one step": with(`{"id":"a","task":"transcribe","audio":"${input.audio}"}`),
 		"a chain": with(`{"id":"a","task":"edit","audio":"${input.audio}","params":{"operations":[{"op":"gain","gain_db":3}]}},
-			{"id":"b","task":"transcribe","audio":"${steps.a.audio}","params":{"prompt":"${input.words}"}}`, `,"output":{"text":"${steps.b.result.text}"}`),
+			{"id":"b","task":"transcribe","audio":"${steps.a.audio}","params":{"prompt":"${input.words}"}}`,
+			`,"output":{"text":"${steps.b.result.text}"}`),
 		"spans": with(`{"id":"a","task":"analyze","audio":"${input.audio}"},
 			{"id":"b","task":"caption","foreach":"${windows(steps.a.result.source.duration, 10)}","parallel":2,"retry":{"attempts":2,"delay":"1s"},
 			 "audio":{"audio_id":"${input.audio}","start":"${item.start}","end":"${item.end}"},"timeout":"1m","on_error":"continue"}`,

@@ -181,7 +181,7 @@ func (f Folder) OpenFile(name string) (File, int64, error) {
 	return opened, info.Size(), nil
 }
 
-// Entries returns the names in a subfolder, none if there is no such folder.
+// Entries returns the names in a subfolder. It returns none if the folder does not exist.
 func (f Folder) Entries(sub string) ([]string, error) {
 	entries, err := fs.ReadDir(f.files, sub)
 	if errors.Is(err, fs.ErrNotExist) {

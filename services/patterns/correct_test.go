@@ -74,7 +74,7 @@ func TestCorrectionsTeachWhatIsNotTheSound(t *testing.T) {
 	}
 	right, wrong := count()
 	require.GreaterOrEqual(t, right, 7)
-	require.LessOrEqual(t, wrong, 2, "the sounds are told apart within the recording")
+	require.LessOrEqual(t, wrong, 2, "segments in which the two sounds are confused")
 	judged := append(feedbackOn(id, sirens, tasks.VerdictRight), feedbackOn(id, others, tasks.VerdictWrong)...)
 	params := tasks.CorrectParams{PatternID: p.ID, Feedback: judged, DryRun: true}
 	dry := runAs[tasks.Correction](b, tasks.Correct, params, nil)

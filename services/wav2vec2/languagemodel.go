@@ -175,8 +175,8 @@ func (f *folder) lmDecoder(files modelstore.Folder) (ctcDecoder, error) {
 	return decoder, file.Err()
 }
 
-// readUnigrams returns the words of unigrams.txt that the model has, none if there is no such
-// file, and their size.
+// readUnigrams returns the words of unigrams.txt that the model has, and their size. It
+// returns none if the file does not exist.
 func readUnigrams(files modelstore.Folder, model *ngram.Model) (words []string, bytes services.Bytes, err error) {
 	text, err := files.ReadFile(lmUnigrams)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -71,7 +71,8 @@ func (v vocabulary) ID(name string) (int, bool) {
 func TestWordsOfTokens(t *testing.T) {
 	t.Parallel()
 	text := vocabulary{
-		0: " Mr", 1: ".", 2: " Quil", 3: "ter", 4: "\xe6\x97", 5: "\xa5", 6: "本", 7: "。", 8: "\xff", 9: " ok", 11: "\xe6", 12: "Don", 13: "'t",
+		0: " Mr", 1: ".", 2: " Quil", 3: "ter", 4: "\xe6\x97", 5: "\xa5", 6: "本", 7: "。", 8: "\xff",
+		9: " ok", 11: "\xe6", 12: "Don", 13: "'t",
 	}
 	m := &model{text: text}
 	for name, c := range map[string]struct {
