@@ -84,13 +84,44 @@ func (c *Collection[T]) Load(ctx context.Context, id string) (T, error) {
 }
 
 func (c *Collection[T]) load(ctx context.Context, id string) (T, error) {
-	raw, at, err := c.store.Read(ctx, c.kind.key(id))
+	raw, at, err := c.read(ctx, id)
 	if err != nil {
 		var none T
 		return none, err
 	}
 	value, _, err := c.kind.decode(id, raw, at)
 	return value, err
+}
+
+// read returns the latest revision of a record. A store that lags is read again until it has
+// the revision in the index.
+func (c *Collection[T]) read(ctx context.Context, id string) ([]byte, Revision, error) {
+	var until time.Time
+	if store, ok := c.store.(Lagging); ok {
+		until = time.Now().Add(store.Lag())
+	}
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		raw, at, err := c.store.Read(ctx, c.kind.key(id))
+		behind := (err == nil || errors.Is(err, ErrMissing)) && at < c.indexed(id)
+		if !behind || time.Now().Add(wait).After(until) {
+			return raw, at, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return raw, at, err
+		}
+	}
+}
+
+// indexed returns the revision of a record in the index, or zero.
+func (c *Collection[T]) indexed(id string) Revision {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if entry, ok := c.all[id]; ok {
+		return entry.meta.Revision
+	}
+	return 0
 }
 
 // Create writes a new record. It returns ErrExists if it exists.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -122,4 +123,69 @@ func TestARecordThatIsDeletedBeforeItsWriterKnowsStaysAway(t *testing.T) {
 	_, err = collection.Create(t.Context(), made("a", "2", 0))
 	require.NoError(t, err)
 	require.Equal(t, []string{"+a:1", "-a", "+a:2"}, seen.seen())
+}
+
+// lagging is a store that misses for a while what was written last.
+type lagging struct {
+	*recordstest.Memory
+	lag    time.Duration
+	missed func(key string) ([]byte, records.Revision, error)
+	until  time.Time
+}
+
+func (l *lagging) Lag() time.Duration { return l.lag }
+
+func (l *lagging) Read(ctx context.Context, key string) ([]byte, records.Revision, error) {
+	if time.Now().Before(l.until) {
+		return l.missed(key)
+	}
+	return l.Memory.Read(ctx, key)
+}
+
+// TestWhatAStoreMissesIsReadAgain has a store that for a while does not know a record, or
+// knows an earlier revision.
+func TestWhatAStoreMissesIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lag, missing time.Duration
+		// forgotten is true if the store does not know the record at all.
+		forgotten bool
+		id        string
+		want      string
+		err       error
+		within    time.Duration
+	}{
+		"the record":         {lag: 2 * time.Second, missing: time.Second, forgotten: true, id: "a", want: "2", within: 2 * time.Second},
+		"its last revision":  {lag: 2 * time.Second, missing: time.Second, id: "a", want: "2", within: 2 * time.Second},
+		"for longer":         {lag: 2 * time.Second, missing: time.Hour, forgotten: true, id: "a", err: records.ErrMissing, within: 2 * time.Second},
+		"an unknown record":  {lag: 2 * time.Second, missing: time.Second, forgotten: true, id: "b", err: records.ErrMissing},
+		"without a lag":      {missing: time.Second, forgotten: true, id: "a", err: records.ErrMissing},
+		"nothing is missing": {lag: 2 * time.Second, id: "a", want: "2"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &lagging{Memory: recordstest.NewMemory(), lag: c.lag}
+			db, collection, _ := opened(store)
+			begin(t, db)
+			defer end(t, db)
+			one, err := collection.Create(t.Context(), made("a", "1", 0))
+			require.NoError(t, err)
+			raw, at, err := store.Memory.Read(t.Context(), "note.a")
+			require.NoError(t, err)
+			one.Text = "2"
+			_, err = collection.Replace(t.Context(), one)
+			require.NoError(t, err)
+			store.missed = func(string) ([]byte, records.Revision, error) {
+				if c.forgotten {
+					return nil, 0, records.ErrMissing
+				}
+				return raw, at, nil
+			}
+			began := time.Now()
+			store.until = began.Add(c.missing)
+			got, err := collection.Load(t.Context(), c.id)
+			require.ErrorIs(t, err, c.err, name)
+			require.Equal(t, c.want, got.Text, name)
+			require.LessOrEqual(t, time.Since(began), c.within, name)
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/grym-synth/grym-synth/services"
 )
@@ -85,6 +86,13 @@ type Rebuilder interface {
 	// Rebuild makes every record writable again. It retains the records with the keys,
 	// as far as they can be read, and ends a Watch.
 	Rebuild(ctx context.Context, keys []string) error
+}
+
+// Lagging is a Store whose reads may miss what it acknowledged, such as a cluster's just after
+// it has elected a leader.
+type Lagging interface {
+	// Lag returns for how long a read may miss a write, at most.
+	Lag() time.Duration
 }
 
 // Object is the content of an object. Reads fetch from the store on demand; Seek

@@ -30,14 +30,22 @@ func (l *link) reading(ctx context.Context, try func(context.Context) error) err
 // written: it may answer before it has applied all that the replicas agreed on.
 const electedLag = 2 * time.Second
 
+// Lag implements records.Lagging. A single server misses nothing that it has.
+func (s *Store) Lag() time.Duration {
+	if s.cfg.Replicas == 1 {
+		return 0
+	}
+	return electedLag
+}
+
 // patiently repeats a read of something that a record refers to, so that it must exist, until
-// it is found. A single server misses nothing that it has.
+// it is found.
 func (s *Store) patiently(ctx context.Context, try func() error) error {
-	until := time.Now().Add(electedLag)
+	until := time.Now().Add(s.Lag())
 	for wait := 50 * time.Millisecond; ; wait *= 2 {
 		err := try()
 		missing := errors.Is(err, records.ErrMissing) || errors.Is(err, jetstream.ErrMsgNotFound)
-		if s.cfg.Replicas == 1 || !missing || time.Now().Add(wait).After(until) {
+		if !missing || time.Now().Add(wait).After(until) {
 			return err
 		}
 		select {
