@@ -63,15 +63,19 @@ const sound = ['--autoplay-policy=no-user-gesture-required', '--use-fake-device-
 
 export const openChromium = () => chromium.launch({ executablePath: find('chromium'), headless: true, args: [...quiet, ...sound] });
 
+/** Every request of every page to its server, as "METHOD /path". */
+export const sent = new Set();
+
 /** A page that records errors and requests to other hosts. */
 export async function open(browser, base, { width = 1440, height = 900, ...rest } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, ...rest });
   const page = await context.newPage(), seen = { problems: [], foreign: [] };
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && seen.problems.push(`${m.text()} ${m.location().url}`));
   page.on('pageerror', (e) => seen.problems.push(`${e.message} ${e.stack?.split('\n')[1] ?? ''}`));
   page.on('request', (r) => {
     const url = new URL(r.url());
+    if (url.origin === base) sent.add(`${r.method()} ${url.pathname}`);
     if (!['blob:', 'data:'].includes(url.protocol) && url.origin !== base) seen.foreign.push(r.url());
   });
   page.on('dialog', (d) => d.accept());
@@ -86,7 +90,7 @@ const pendingOf = new WeakMap();
 /** Waits until nothing but the streams of events has been requested for a moment. */
 export async function settle(page) {
   const pending = pendingOf.get(page);
-  for (let quiet = 0, end = Date.now() + 20_000; quiet < 5; quiet = pending.size ? 0 : quiet + 1) {
+  for (let quiet = 0, end = Date.now() + 60_000; quiet < 5; quiet = pending.size ? 0 : quiet + 1) {
     if (Date.now() > end) throw new Error(`still requested: ${[...pending].map((r) => r.url()).join(' ')}`);
     await page.waitForTimeout(40);
   }

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { find, root, serve, openChromium, open, part, check, summary } from './harness.mjs';
 import { sizes } from './sizes.mjs';
 import { byPointer, byKeyboard } from './views.mjs';
+import { everythingByKeyboard } from './keyboard.mjs';
 import { openHub } from './hub.mjs';
 import { patternDeleted } from './patterns.mjs';
 import { accessible } from './accessible.mjs';
 import { tenTasks } from './tasks.mjs';
 import { withKeys } from './keys.mjs';
 import { withFirefox } from './firefox.mjs';
+import { usesOperations } from './operations.mjs';
 
 if (!find('chromium')) {
   console.log('there is no Chromium: skipping the tests of the console (Debian: apt-get install chromium)');
@@ -21,6 +23,7 @@ try {
   const { page, seen, context } = await open(browser, server.base, { permissions: ['clipboard-read', 'clipboard-write', 'microphone'] });
   await part('views by pointer', page, (p) => byPointer(p, server.base));
   await part('views by keyboard', page, (p) => byKeyboard(p, server.base));
+  await part('everything by keyboard', page, (p) => everythingByKeyboard(p, server.base));
   // The browser reports the two responses that the test provokes.
   const problems = seen.problems.filter((p) => !/status of (400|415)/.test(p));
   check('no error in the browser’s console', problems.length === 0, problems.join(' | '));
@@ -31,6 +34,7 @@ try {
   await tenTasks(browser, server);
   await withKeys(browser, binary);
   await withFirefox(server.base);
+  await usesOperations(server.base);
 } finally {
   await browser.close();
   await server.stop();

@@ -2,7 +2,8 @@
 import { check, choose, clip, goTo, until } from './harness.mjs';
 import { patterns, patternsSteered, pipelines, pipelinesWritten } from './patterns.mjs';
 import { edits, recordings } from './edits.mjs';
-import { conversations, keys, labels, modelsSteered, past } from './operate.mjs';
+import { audit, conversations, keys, labels, modelsSteered, past, reloaded } from './operate.mjs';
+import { retriedFromAStep } from './runs.mjs';
 
 const words = (page) => page.locator('.transcript button').allTextContents();
 const deckTime = async (page) => Number(await page.locator('.surface').getAttribute('aria-valuenow'));
@@ -21,6 +22,7 @@ export async function byPointer(page, base) {
   await patternsSteered(page);
   await pipelines(page);
   await pipelinesWritten(page);
+  await retriedFromAStep(page, base);
   await otherTasks(page);
   await generate(page);
   await jobs(page);
@@ -29,6 +31,7 @@ export async function byPointer(page, base) {
   await modelsSteered(page);
   await system(page, base);
   await past(page);
+  await audit(page, base);
   await settings(page);
   await keys(page);
 }
@@ -199,6 +202,7 @@ async function models(page) {
   const pulled = page.locator('section[aria-label="Download a model"] .job', { hasText: 'someone/speech' });
   await pulled.locator('.pill', { hasText: 'succeeded' }).waitFor();
   const folder = page.locator('tbody tr', { hasText: 'someone--speech' });
+  await reloaded(page, 'someone--speech');
   await folder.getByRole('button', { name: 'Delete' }).click();
   check('a model is downloaded, with its progress', /models folder/.test(await folder.textContent()), await pulled.textContent());
   await folder.getByRole('button', { name: 'Delete someone--speech' }).click();
