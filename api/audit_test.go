@@ -57,7 +57,8 @@ func (a audited) send(t *testing.T, key, method, path, body string, status int) 
 // actions returns the recorded actions, the newest first.
 func (a audited) actions(t *testing.T, query string) (list gen.ActionList) {
 	t.Helper()
-	require.NoError(t, json.Unmarshal([]byte(a.send(t, a.admin, http.MethodGet, "/v1/system/audit"+query, "", http.StatusOK)), &list))
+	answer := a.send(t, a.admin, http.MethodGet, "/v1/system/audit"+query, "", http.StatusOK)
+	require.NoError(t, json.Unmarshal([]byte(answer), &list))
 	return list
 }
 
@@ -66,7 +67,8 @@ func TestWhatOperatorsDoIsRecorded(t *testing.T) {
 	a := setupAudited(t)
 	require.Empty(t, a.actions(t, "").Data)
 	var made gen.CreatedAPIKey
-	require.NoError(t, json.Unmarshal([]byte(a.send(t, a.admin, http.MethodPost, "/v1/keys", `{"name":"a colleague"}`, http.StatusCreated)), &made))
+	answer := a.send(t, a.admin, http.MethodPost, "/v1/keys", `{"name":"a colleague"}`, http.StatusCreated)
+	require.NoError(t, json.Unmarshal([]byte(answer), &made))
 	a.send(t, a.admin, http.MethodDelete, "/v1/keys/none", "", http.StatusNotFound)
 	a.send(t, a.admin, http.MethodPost, "/v1/services/ears/restart?model=left", "", http.StatusNotFound)
 	a.send(t, a.admin, http.MethodPost, "/v1/keys", `{"name":""}`, http.StatusBadRequest)

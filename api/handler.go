@@ -191,7 +191,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Reload: deps.Reload,
 			Views:      deps.Views,
-			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Audit: deps.Audit, Version: deps.Version,
+			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Audit: deps.Audit,
+			Version:  deps.Version,
 			Routes:   h.operations.taskRoutes(),
 			KeyStore: deps.KeyStore, Known: deps.Known,
 			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,

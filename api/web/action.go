@@ -4,9 +4,9 @@ import "context"
 
 // Action is what the handler of an operation adds to the record of what operators did.
 type Action struct {
-	// Target is what is changed, where the path of the request does not say it.
+	// Target is what is changed, if the path of the request does not name it.
 	Target string
-	// Reason is the reason that the operator gave.
+	// Reason is that of the operator, from the body.
 	Reason string
 }
 

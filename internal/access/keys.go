@@ -97,7 +97,7 @@ func ParseScopes(list string) ([]Scope, error) {
 // maxName limits the length of the name of a key, in characters.
 const maxName = 128
 
-// CheckName returns an error for a name that people could not tell from none or from another.
+// CheckName returns an error for a name that is empty, too long, or not printed as it is.
 func CheckName(name string) error {
 	switch {
 	case strings.TrimSpace(name) == "":

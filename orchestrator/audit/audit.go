@@ -31,9 +31,9 @@ type Entry struct {
 	Operation string `json:"operation"`
 	Method    string `json:"method"`
 	Path      string `json:"path"`
-	// Target is what was changed, where the path does not say it.
+	// Target is what was changed, if the path does not name it.
 	Target string `json:"target,omitempty"`
-	// Reason is the reason that the operator gave.
+	// Reason is that of the operator.
 	Reason string `json:"reason,omitempty"`
 	// Status is that of the response, and Code the code of its problem.
 	Status    int    `json:"status"`

@@ -42,8 +42,3 @@ export const past = {
   lost: (n) => `The store lost ${plural(n, 'record', 'records')}`, records: (n, lost) => `The store has ${plural(n, 'record', 'records')}, and ${lost ? 'lost some' : 'none was lost'}.`,
   what: { missing: 'missing', reverted: 'an earlier state', content: 'bytes are missing', ledger: 'the list of records is damaged' },
 };
-
-export const audit = {
-  title: 'What operators did', none: 'Nothing has been changed yet.', when: 'When', who: 'Who', what: 'What', outcome: 'Outcome', find: 'Find by who, what or reason', anybody: 'no key',
-  outcomes: { done: 'done', refused: 'refused', failed: 'failed' }, nothingFound: 'Nothing matches.', from: (client) => `from ${client}`, kept: 'The latest 10,000 changes, also over restarts.',
-};

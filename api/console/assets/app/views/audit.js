@@ -3,7 +3,7 @@ import { html, useState, useEffect, useRef } from '../lib.js';
 import { Curl, ErrorBox, Pill } from '../ui.js';
 import { describe } from '../api.js';
 import { usePages } from '../pages.js';
-import { audit as t } from '../texts/system.js';
+import { t } from '../texts/audit.js';
 import { say } from '../texts.js';
 
 const path = '/v1/system/audit', atFirst = 10, tones = { done: 'ok', refused: 'warn', failed: 'bad' };
