@@ -61,6 +61,9 @@ func (h *handlers) recordAction(r *http.Request, operation string, status int, a
 	if code, ok := ctx.Value(refusalKey{}).(*string); ok {
 		entry.Code = *code
 	}
+	if entry.Code == "" && status == http.StatusInternalServerError {
+		entry.Code = "internal" // a panic is answered further out
+	}
 	entry.KeyName = manage.KeyName(h.KeyStore, entry.Key)
 	if err := h.Audit.Add(ctx, entry); err != nil {
 		h.Log.ErrorContext(ctx, "an operator's action could not be recorded", "operation", entry.Operation, "path", entry.Path,

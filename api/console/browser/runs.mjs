@@ -1,5 +1,5 @@
 // A run that was cancelled, and goes on from one of its steps.
-import { check, goTo } from './harness.mjs';
+import { check, goTo, patience } from './harness.mjs';
 
 const definition = {
   name: 'clean-and-make', audio: 'required', steps: [
@@ -23,7 +23,7 @@ export async function retriedFromAStep(page, base) {
   const again = page.getByRole('button', { name: 'Again from here: rain' });
   await again.focus();
   await page.keyboard.press('Enter');
-  await step('words').locator('.pill', { hasText: 'succeeded' }).waitFor({ timeout: 180_000 });
+  await step('words').locator('.pill', { hasText: 'succeeded' }).waitFor({ timeout: Math.max(180_000, 5 * patience) });
   await run.locator('[data-test=result]').waitFor();
   const states = await run.locator('[data-test=step]').allTextContents();
   check('a cancelled run goes on from a step, and keeps what was done before it', states.every((s) => /succeeded/.test(s)) && (await took()) === before && before !== '–', `clean took ${before}`);

@@ -130,6 +130,10 @@ async function otherTasks(page) {
   await page.locator('[data-test=run]').click();
   await page.locator('.lead').waitFor();
   check('such a task runs', (await page.locator('.lead').textContent()).length > 3, await page.locator('.lead').textContent());
+  for (const [task, path] of [['embed', '/v1/audio/embeddings'], ['classify', '/v1/audio/classifications']]) {
+    await page.locator('.side select').first().selectOption(task);
+    await Promise.all([page.waitForResponse((r) => new URL(r.url()).pathname === path && r.ok()), page.locator('[data-test=run]').click()]);
+  }
 }
 
 async function generate(page) {

@@ -16,9 +16,9 @@ export function Audit({ stamp, here }) {
   useEffect(() => { if (stamp) all.more(); }, [stamp]);
   useEffect(() => { if (here && all.list) box.current.scrollIntoView(); }, [here, !all.list]);
   const found = (all.list ?? []).filter((x) => textOf(x).includes(text.toLowerCase())), rest = found.length - most;
-  const row = (x) => html`<tr key=${x.id} data-test="action"><td class="nowrap mono small"><time datetime=${x.at}>${whenOf(x.at)}</time></td><td class="hide-s"><b>${x.key_name || x.key || t.anybody}</b><div class="tiny faint">${x.client && t.from(x.client)}</div></td>
-    <td class="wrap"><span class="mono small">${x.method} ${x.path}</span>${(x.target || x.reason) && html`<div class="tiny faint">${[x.target, x.reason].filter(Boolean).join(': ')}</div>`}</td>
-    <td class="nowrap"><${Pill} tone=${tones[x.outcome]}>${t.outcomes[x.outcome]}<//> <span class="tiny faint">${x.status}${x.code ? ` ${x.code}` : ''}</span></td></tr>`;
+  const row = (x) => html`<tr key=${x.id} data-test="action"><td class="mono small"><time datetime=${x.at}>${whenOf(x.at)}</time></td><td class="hide-s"><b>${x.key_name || x.key || t.anybody}</b><div class="tiny faint">${x.client && t.from(x.client)}</div></td>
+    <td class="wrap"><span class="mono small">${x.method} ${x.path}</span>${(x.target || x.reason) && html`<div class="tiny faint">${[x.target, x.reason].filter(Boolean).join(': ')}</div>`}<div class="tiny faint show-s">${x.key_name || x.key || t.anybody} ${x.client && t.from(x.client)}</div></td>
+    <td><${Pill} tone=${tones[x.outcome]}>${t.outcomes[x.outcome]}<//><div class="tiny faint">${x.status}${x.code ? ` ${x.code}` : ''}</div></td></tr>`;
   return html`<section class="stack" ref=${box} aria-label=${t.title}><div class="row wrap"><h2 class="grow">${t.title}</h2>${all.list?.length > 0 && html`<div class="w-13"><input type="search" aria-label=${t.find} placeholder=${t.find} value=${text} onInput=${(e) => setText(e.target.value)} /></div>`}</div>
     <${ErrorBox} error=${all.error} onRetry=${() => all.more()} />
     ${found.length > 0 ? html`<div class="panel flush table-wrap"><table><thead><tr><th>${t.when}</th><th class="hide-s">${t.who}</th><th>${t.what}</th><th>${t.outcome}</th></tr></thead><tbody>${found.slice(0, most).map(row)}</tbody></table></div>`

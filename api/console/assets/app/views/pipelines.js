@@ -112,7 +112,7 @@ function Drawing({ path, stamp, alt }) {
     }).catch((e) => here && setError(e));
     return () => {
       here = false;
-      if (made) URL.revokeObjectURL(made);
+      if (made) setTimeout(() => URL.revokeObjectURL(made), 10_000); // it may still be shown
     };
   }, [path, stamp]);
   if (error) return html`<${ErrorBox} error=${error} />`;
