@@ -1,5 +1,5 @@
 // A run that was cancelled, and goes on from one of its steps.
-import { check, goTo, patience } from './harness.mjs';
+import { check, goTo, patience, settle } from './harness.mjs';
 
 const definition = {
   name: 'clean-and-make', audio: 'required', steps: [
@@ -19,13 +19,15 @@ export async function retriedFromAStep(page, base) {
   await step('rain').locator('.pill', { hasText: 'running' }).waitFor();
   await run.locator('.job').getByRole('button', { name: 'Cancel' }).click();
   await run.locator('.job .pill', { hasText: 'cancelled' }).waitFor();
+  await settle(page);
   const took = () => step('clean').locator('td').nth(3).textContent(), before = await took();
   const again = page.getByRole('button', { name: 'Again from here: rain' });
   await again.focus();
   await page.keyboard.press('Enter');
   await step('words').locator('.pill', { hasText: 'succeeded' }).waitFor({ timeout: Math.max(180_000, 5 * patience) });
   await run.locator('[data-test=result]').waitFor();
+  await settle(page);
   const states = await run.locator('[data-test=step]').allTextContents();
-  check('a cancelled run goes on from a step, and keeps what was done before it', states.every((s) => /succeeded/.test(s)) && (await took()) === before && before !== '–', `clean took ${before}`);
+  check('a cancelled run goes on from a step, and keeps what was done before it', states.every((s) => /succeeded/.test(s)) && (await took()) === before && before !== '–', `clean took ${before}, and ${await took()} after it`);
   await fetch(`${base}/v1/pipelines/${definition.name}`, { method: 'DELETE' });
 }
