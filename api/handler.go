@@ -74,6 +74,8 @@ type Dependencies struct {
 	Settings manage.Settings
 	// Store reports what the store of records lost.
 	Store manage.Store
+	// Audit records what operators do; nil records nothing.
+	Audit manage.Audit
 	// Keys checks API keys on every route but the probes; nil if none are required.
 	Keys Keys
 	// KeyStore has the keys for the routes that manage them, also if none are required.
@@ -189,7 +191,8 @@ func NewHandler(cfg Config, deps Dependencies) (http.Handler, error) {
 		manageHandlers: &manage.Handlers{
 			Services: deps.Services, Tasks: deps.Tasks, Jobs: deps.Jobs, Models: deps.Models, Restart: deps.Restart, Reload: deps.Reload,
 			Views:      deps.Views,
-			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Version: deps.Version,
+			Unreadable: deps.UnreadableModels, Remove: deps.RemoveModel, Settings: deps.Settings, Store: deps.Store, Audit: deps.Audit,
+			Version:  deps.Version,
 			Routes:   h.operations.taskRoutes(),
 			KeyStore: deps.KeyStore, Known: deps.Known,
 			Keys: deps.Keys != nil, Locked: deps.Keys == nil && !cfg.onLoopback(), Log: deps.Log,
@@ -216,7 +219,7 @@ func (h *handlers) routes(
 	}
 	router := chi.NewRouter()
 	router.Use(h.count, h.pace, web.WithRequestID, h.findClient, h.trace, h.accessLog, zip, recoverPanics(problems), cleanPath, h.cors,
-		h.onlyProbes(problems), h.serveConsole(problems), h.admit(problems), h.limitBody(problems), web.WithExchange)
+		h.onlyProbes(problems), h.serveConsole(problems), h.admit(problems), h.limitBody(problems), web.WithExchange, h.record)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		problems.Write(w, r, noRoute(r.URL.Path))
 	})

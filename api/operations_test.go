@@ -29,7 +29,7 @@ var letIn = map[string]string{
 	"getHealth": "read admin", "getMetrics": "read admin",
 	"listSchemas": "use read admin", "listSettings": "admin", "followSystem": "admin",
 	"getVersion": "use read admin", "getOpenAPI": "use read admin", "listModels": "use read admin", "getModel": "use read admin",
-	"listKeys": "admin", "createKey": "admin", "revokeKey": "admin", "listCatalogue": "use read admin",
+	"listActions": "admin", "listKeys": "admin", "createKey": "admin", "revokeKey": "admin", "listCatalogue": "use read admin",
 	"createModel": "admin", "deleteModel": "admin",
 	"listServices": "admin", "getService": "admin", "changeService": "admin", "changeBreaker": "admin", "getResources": "admin",
 	"drainService": "admin", "resumeService": "admin", "getAnalytics": "admin",

@@ -57,6 +57,42 @@ func (e APIKeyScope) Valid() bool {
 	}
 }
 
+// Defines values for ActionObject.
+const (
+	ActionObjectAction ActionObject = "action"
+)
+
+// Valid indicates whether the value is a known member of the ActionObject enum.
+func (e ActionObject) Valid() bool {
+	switch e {
+	case ActionObjectAction:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ActionOutcome.
+const (
+	ActionOutcomeDone    ActionOutcome = "done"
+	ActionOutcomeFailed  ActionOutcome = "failed"
+	ActionOutcomeRefused ActionOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the ActionOutcome enum.
+func (e ActionOutcome) Valid() bool {
+	switch e {
+	case ActionOutcomeDone:
+		return true
+	case ActionOutcomeFailed:
+		return true
+	case ActionOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ActiveTaskPriority.
 const (
 	ActiveTaskPriorityHigh   ActiveTaskPriority = "high"
@@ -3192,6 +3228,60 @@ type Acknowledgement struct {
 	Acknowledged int `json:"acknowledged"`
 }
 
+// Action defines model for Action.
+type Action struct {
+	// At When it ended.
+	At time.Time `json:"at"`
+
+	// Client The address of the client.
+	Client *string `json:"client,omitempty"`
+
+	// Code The code of the problem if it was not done.
+	Code *string `json:"code,omitempty"`
+	Id   string  `json:"id"`
+
+	// Key The id of the API key; omitted if none was required.
+	Key *string `json:"key,omitempty"`
+
+	// KeyName The name of the key at the time.
+	KeyName *string      `json:"key_name,omitempty"`
+	Method  string       `json:"method"`
+	Object  ActionObject `json:"object"`
+
+	// Operation The id of the operation in this document.
+	Operation string `json:"operation"`
+
+	// Outcome done: below 400; refused: 4xx; failed: 5xx.
+	Outcome ActionOutcome `json:"outcome"`
+	Path    string        `json:"path"`
+
+	// Reason The reason that the operator gave.
+	Reason *string `json:"reason,omitempty"`
+
+	// RequestId The id of the request, which the log has too.
+	RequestId *string `json:"request_id,omitempty"`
+
+	// Status The status of the response.
+	Status int `json:"status"`
+
+	// Target What was changed, where the path does not say it: a model, the source of a download, the id of a new key, the keys of settings.
+	Target *string `json:"target,omitempty"`
+}
+
+// ActionObject defines model for Action.Object.
+type ActionObject string
+
+// ActionOutcome done: below 400; refused: 4xx; failed: 5xx.
+type ActionOutcome string
+
+// ActionList defines model for ActionList.
+type ActionList struct {
+	Data []Action `json:"data"`
+
+	// Next The cursor of the next page; omitted on the last one.
+	Next *string `json:"next,omitempty"`
+}
+
 // ActiveTask A task that runs or waits for memory or a run slot.
 type ActiveTask struct {
 	// Caller The id of the API key; omitted if the server requires none.
@@ -5243,7 +5333,7 @@ type NewAPIKey struct {
 	// Expires When it expires, in the future; never by default.
 	Expires *time.Time `json:"expires,omitempty"`
 
-	// Name Whose key it is, or what it is for.
+	// Name Whose key it is, or what it is for. Not empty, and without white space around it.
 	Name   *string        `json:"name,omitempty"`
 	Scopes *[]APIKeyScope `json:"scopes,omitempty"`
 }
@@ -7405,6 +7495,14 @@ type GetAnalyticsParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// ListActionsParams defines parameters for ListActions.
+type ListActionsParams struct {
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next` of the previous page.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ChangeConfigJSONBody defines parameters for ChangeConfig.
 type ChangeConfigJSONBody map[string]interface{}
 
@@ -8689,6 +8787,9 @@ type ServerInterface interface {
 	// GetAnalytics Analyze the recent past
 	// (GET /v1/system/analytics)
 	GetAnalytics(w http.ResponseWriter, r *http.Request, params GetAnalyticsParams)
+	// ListActions List what operators did
+	// (GET /v1/system/audit)
+	ListActions(w http.ResponseWriter, r *http.Request, params ListActionsParams)
 	// GetConfig Get the settings in effect
 	// (GET /v1/system/config)
 	GetConfig(w http.ResponseWriter, r *http.Request)
@@ -9127,6 +9228,12 @@ func (_ Unimplemented) GetSystem(w http.ResponseWriter, r *http.Request) {
 // GetAnalytics Analyze the recent past
 // (GET /v1/system/analytics)
 func (_ Unimplemented) GetAnalytics(w http.ResponseWriter, r *http.Request, params GetAnalyticsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListActions List what operators did
+// (GET /v1/system/audit)
+func (_ Unimplemented) ListActions(w http.ResponseWriter, r *http.Request, params ListActionsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -11489,6 +11596,52 @@ func (siw *ServerInterfaceWrapper) GetAnalytics(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// ListActions operation middleware
+func (siw *ServerInterfaceWrapper) ListActions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListActionsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListActions(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetConfig operation middleware
 func (siw *ServerInterfaceWrapper) GetConfig(w http.ResponseWriter, r *http.Request) {
 
@@ -11997,6 +12150,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/system/store/acknowledge", wrapper.AcknowledgeLosses)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/system/audit", wrapper.ListActions)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/system/analytics", wrapper.GetAnalytics)
@@ -26259,6 +26415,169 @@ func (response GetAnalytics500ApplicationProblemPlusJSONResponse) VisitGetAnalyt
 	return err
 }
 
+type ListActionsRequestObject struct {
+	Params ListActionsParams
+}
+
+type ListActionsResponseObject interface {
+	VisitListActionsResponse(w http.ResponseWriter) error
+}
+
+type ListActions200JSONResponse ActionList
+
+func (response ListActions200JSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActions400ApplicationProblemPlusJSONResponse struct {
+	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response ListActions400ApplicationProblemPlusJSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActions401ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListActions401ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListActions401ResponseHeaders
+}
+
+func (response ListActions401ApplicationProblemPlusJSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActions403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListActions403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListActions403ResponseHeaders
+}
+
+func (response ListActions403ApplicationProblemPlusJSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActions429ApplicationProblemPlusJSONResponse struct {
+	ProblemRetryApplicationProblemPlusJSONResponse
+}
+
+func (response ListActions429ApplicationProblemPlusJSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActions500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type ListActions500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListActions500ResponseHeaders
+}
+
+func (response ListActions500ApplicationProblemPlusJSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListActions503ResponseHeaders struct {
+	RetryAfter *int
+	XRequestId *string
+}
+
+type ListActions503ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers ListActions503ResponseHeaders
+}
+
+func (response ListActions503ApplicationProblemPlusJSONResponse) VisitListActionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetConfigRequestObject struct {
 }
 
@@ -28194,6 +28513,9 @@ type StrictServerInterface interface {
 	// GetAnalytics Analyze the recent past
 	// (GET /v1/system/analytics)
 	GetAnalytics(ctx context.Context, request GetAnalyticsRequestObject) (GetAnalyticsResponseObject, error)
+	// ListActions List what operators did
+	// (GET /v1/system/audit)
+	ListActions(ctx context.Context, request ListActionsRequestObject) (ListActionsResponseObject, error)
 	// GetConfig Get the settings in effect
 	// (GET /v1/system/config)
 	GetConfig(ctx context.Context, request GetConfigRequestObject) (GetConfigResponseObject, error)
@@ -30149,6 +30471,32 @@ func (sh *strictHandler) GetAnalytics(w http.ResponseWriter, r *http.Request, pa
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetAnalyticsResponseObject); ok {
 		if err := validResponse.VisitGetAnalyticsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListActions operation middleware
+func (sh *strictHandler) ListActions(w http.ResponseWriter, r *http.Request, params ListActionsParams) {
+	var request ListActionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListActions(ctx, request.(ListActionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListActions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListActionsResponseObject); ok {
+		if err := validResponse.VisitListActionsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

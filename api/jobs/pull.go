@@ -22,6 +22,7 @@ func (h *Handlers) CreateModel(ctx context.Context, request gen.CreateModelReque
 	if err != nil {
 		return nil, services.Internal(err, "the request could not be encoded")
 	}
+	web.ActionOf(ctx).Target = request.Body.Source
 	caller := web.CallerOf(ctx)
 	job, existed, err := h.Jobs.Submit(ctx, jobs.Submission{
 		Task: tasks.Pull, Params: params, Owner: caller.Key, SeesAll: caller.All, Admin: caller.Admin,

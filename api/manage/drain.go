@@ -9,7 +9,7 @@ import (
 )
 
 // DrainService implements gen.StrictServerInterface.
-func (h *Handlers) DrainService(_ context.Context, request gen.DrainServiceRequestObject) (gen.DrainServiceResponseObject, error) {
+func (h *Handlers) DrainService(ctx context.Context, request gen.DrainServiceRequestObject) (gen.DrainServiceResponseObject, error) {
 	entry, err := h.manage(request.Service)
 	if err != nil {
 		return nil, err
@@ -18,6 +18,7 @@ func (h *Handlers) DrainService(_ context.Context, request gen.DrainServiceReque
 	if request.Body != nil {
 		reason = web.Value(request.Body.Reason)
 	}
+	web.ActionOf(ctx).Reason = reason
 	if err := entry.Drain(web.Value(request.Params.Model), reason); err != nil {
 		return nil, err
 	}
@@ -25,7 +26,7 @@ func (h *Handlers) DrainService(_ context.Context, request gen.DrainServiceReque
 }
 
 // ResumeService implements gen.StrictServerInterface.
-func (h *Handlers) ResumeService(_ context.Context, request gen.ResumeServiceRequestObject) (gen.ResumeServiceResponseObject, error) {
+func (h *Handlers) ResumeService(ctx context.Context, request gen.ResumeServiceRequestObject) (gen.ResumeServiceResponseObject, error) {
 	entry, err := h.manage(request.Service)
 	if err != nil {
 		return nil, err
@@ -34,6 +35,7 @@ func (h *Handlers) ResumeService(_ context.Context, request gen.ResumeServiceReq
 	if request.Body != nil {
 		reason = web.Value(request.Body.Reason)
 	}
+	web.ActionOf(ctx).Reason = reason
 	if err := entry.Resume(web.Value(request.Params.Model)); err != nil {
 		return nil, err
 	}

@@ -52,6 +52,11 @@ func (h *Handlers) CreateKey(ctx context.Context, request gen.CreateKeyRequestOb
 	if err := h.mayManage(); err != nil {
 		return nil, err
 	}
+	if name := request.Body.Name; name != nil {
+		if err := access.CheckName(*name); err != nil {
+			return nil, services.Invalidf("name", "%s", err)
+		}
+	}
 	scopes := []access.Scope{access.ScopeUse}
 	if asked := request.Body.Scopes; asked != nil {
 		scopes = scopes[:0]
@@ -70,6 +75,7 @@ func (h *Handlers) CreateKey(ctx context.Context, request gen.CreateKeyRequestOb
 		return nil, services.Internal(err, "the API key could not be stored")
 	}
 	current := web.CallerOf(ctx).Key
+	web.ActionOf(ctx).Target = key.ID
 	h.Log.Info("API key created", "key", key.ID, "name", key.Name, "scopes", key.Scopes, "by", current)
 	made := describeKey(key, current)
 	return gen.CreateKey201JSONResponse{

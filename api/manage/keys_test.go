@@ -95,3 +95,17 @@ func TestAKeyExpiresInTheFuture(t *testing.T) {
 	_, err := h.CreateKey(ctx, gen.CreateKeyRequestObject{Body: &gen.NewAPIKey{Expires: &passed}})
 	require.ErrorContains(t, err, "expires must be in the future, got 2020-01-02T03:04:05Z")
 }
+
+// TestANameOfAKeyIsNotBlank checks that a name is a name, or left out.
+func TestANameOfAKeyIsNotBlank(t *testing.T) {
+	t.Parallel()
+	h, store, ctx := keyed(t)
+	for _, name := range []string{"", "  ", "a colleague "} {
+		_, err := h.CreateKey(ctx, gen.CreateKeyRequestObject{Body: &gen.NewAPIKey{Name: &name}})
+		require.ErrorContains(t, err, "name must not ", name)
+		require.Equal(t, services.KindInvalid, services.KindOf(err))
+	}
+	keys, err := store.List()
+	require.NoError(t, err)
+	require.Len(t, keys, 1)
+}

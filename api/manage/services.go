@@ -56,7 +56,7 @@ func (h *Handlers) ChangeService(ctx context.Context, request gen.ChangeServiceR
 }
 
 // ChangeBreaker implements gen.StrictServerInterface.
-func (h *Handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerRequestObject) (gen.ChangeBreakerResponseObject, error) {
+func (h *Handlers) ChangeBreaker(ctx context.Context, request gen.ChangeBreakerRequestObject) (gen.ChangeBreakerResponseObject, error) {
 	entry, err := h.manage(request.Service)
 	if err != nil {
 		return nil, err
@@ -65,6 +65,7 @@ func (h *Handlers) ChangeBreaker(_ context.Context, request gen.ChangeBreakerReq
 	if request.Body != nil {
 		reason = web.Value(request.Body.Reason)
 	}
+	web.ActionOf(ctx).Reason = reason
 	if request.Action == gen.ChangeBreakerParamsActionOpen {
 		err = entry.OpenBreaker(model, reason)
 	} else {

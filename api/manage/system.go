@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/grym-synth/grym-synth/api/gen"
 	"github.com/grym-synth/grym-synth/api/problem"
@@ -50,7 +51,9 @@ type Handlers struct {
 	// Settings is the configuration in force.
 	Settings Settings
 	// Store reports what the store lost.
-	Store   Store
+	Store Store
+	// Audit has what operators did; nil records nothing.
+	Audit   Audit
 	Version gen.Version
 	// Routes are the routes that run tasks, by task.
 	Routes map[string]TaskRoute
@@ -119,7 +122,7 @@ func (h *Handlers) ListSettings(context.Context, gen.ListSettingsRequestObject) 
 }
 
 // ChangeConfig implements gen.StrictServerInterface.
-func (h *Handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigRequestObject) (gen.ChangeConfigResponseObject, error) {
+func (h *Handlers) ChangeConfig(ctx context.Context, request gen.ChangeConfigRequestObject) (gen.ChangeConfigResponseObject, error) {
 	if err := h.mayManage(); err != nil {
 		return nil, err
 	}
@@ -136,6 +139,7 @@ func (h *Handlers) ChangeConfig(_ context.Context, request gen.ChangeConfigReque
 	if err != nil {
 		return nil, err
 	}
+	web.ActionOf(ctx).Target = strings.Join(changed, ", ")
 	h.Log.Info("settings changed", "keys", changed)
 	settings, _, err := h.Settings.View()
 	return gen.ChangeConfig200JSONResponse(settings), err
@@ -148,7 +152,7 @@ func (h *Handlers) GetLogLevel(context.Context, gen.GetLogLevelRequestObject) (g
 }
 
 // SetLogLevel implements gen.StrictServerInterface.
-func (h *Handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequestObject) (gen.SetLogLevelResponseObject, error) {
+func (h *Handlers) SetLogLevel(ctx context.Context, request gen.SetLogLevelRequestObject) (gen.SetLogLevelResponseObject, error) {
 	if err := h.mayManage(); err != nil {
 		return nil, err
 	}
@@ -159,6 +163,7 @@ func (h *Handlers) SetLogLevel(_ context.Context, request gen.SetLogLevelRequest
 		return nil, err
 	}
 	level, err := h.logLevel()
+	web.ActionOf(ctx).Target = string(level.Level)
 	return gen.SetLogLevel200JSONResponse(level), err
 }
 

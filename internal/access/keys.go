@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/grym-synth/grym-synth/internal/regular"
 )
@@ -90,6 +92,24 @@ func ParseScopes(list string) ([]Scope, error) {
 		}
 	}
 	return scopes, nil
+}
+
+// maxName limits the length of the name of a key, in characters.
+const maxName = 128
+
+// CheckName returns an error for a name that is empty, too long, or not printed as it is.
+func CheckName(name string) error {
+	switch {
+	case strings.TrimSpace(name) == "":
+		return errors.New("must not be empty; leave it out for a key without a name")
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("must not begin or end with white space, got %.80q", name)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("must not have control characters, got %.80q", name)
+	case utf8.RuneCountInString(name) > maxName:
+		return fmt.Errorf("must have at most %d characters, got %d", maxName, utf8.RuneCountInString(name))
+	}
+	return nil
 }
 
 // Create is CreateNamed without a name.

@@ -63,3 +63,15 @@ func TestScopes(t *testing.T) {
 	require.ErrorContains(t, err, `"root" is not one of`)
 	require.True(t, Key{Scopes: []Scope{ScopeAdmin}}.May(ScopeUse))
 }
+
+func TestNamesOfKeysAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a", "a colleague", "Zoë"} {
+		require.NoError(t, CheckName(name))
+	}
+	for name, want := range map[string]string{"": "must not be empty", " \t": "must not be empty",
+		" a": `white space, got " a"`, "a\u00a0": "white space",
+		"a\nb": "control characters", strings.Repeat("ü", 129): "at most 128 characters, got 129"} {
+		require.ErrorContains(t, CheckName(name), want)
+	}
+}

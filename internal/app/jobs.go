@@ -14,6 +14,7 @@ import (
 	"github.com/grym-synth/grym-synth/hardening"
 	"github.com/grym-synth/grym-synth/internal/config"
 	"github.com/grym-synth/grym-synth/internal/datadir"
+	"github.com/grym-synth/grym-synth/orchestrator/audit"
 	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/conversations"
 	"github.com/grym-synth/grym-synth/orchestrator/jobs"
@@ -34,6 +35,8 @@ type storage struct {
 	database      *records.Database
 	library       *library.Library
 	conversations *conversations.Conversations
+	// actions are what operators did.
+	actions *audit.Log
 	// renditions are the pictures and peaks of recordings; nil stores none.
 	renditions *renditions.Cache
 }
@@ -60,6 +63,7 @@ func openStorage(cfg config.Config, log *slog.Logger) (*storage, error) {
 	}
 	s.library.SetRenditions(s.renditions)
 	s.conversations = conversations.New(s.database, s.library, log)
+	s.actions = audit.New(s.database)
 	return s, nil
 }
 

@@ -149,7 +149,7 @@ func (s *system) dependencies(
 		Executor: s.orchestrator, Services: s.registry, Tasks: s.orchestrator, Models: s.orchestrator.Resolver(),
 		Restart: s.restart, Reload: s.reload, Contexts: s.contexts, Patterns: s.patterns,
 		Pipelines: s.pipelines, Jobs: async.jobs, Batches: async.batches,
-		Recordings: async.library, StoredAudio: async.library, Store: losses{async.database}, Renditions: async.renditions,
+		Recordings: async.library, StoredAudio: async.library, Store: losses{async.database}, Audit: async.actions, Renditions: async.renditions,
 		Views: views, UnreadableModels: s.catalog.Unreadable, RemoveModel: s.removeModel, Settings: inForce,
 		Keys: keys, Presented: access.Open(cfg.DataDir), KeyStore: access.Open(cfg.DataDir), Known: knownModels(s.known),
 		Failures:    access.NewFailures(cfg.Auth.FailuresPerMinute),

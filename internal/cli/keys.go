@@ -83,7 +83,10 @@ func (e *environment) keysCreate() *cobra.Command {
 			}
 			return nil
 		})
-	c.Flags().StringVar(&name, "name", "", "`NAME` of whose key it is, or what it is for")
+	c.Flags().Func("name", "`NAME` of whose key it is, or what it is for", func(text string) error {
+		name = text
+		return access.CheckName(text)
+	})
 	complete(c, "scopes", "use", "read", "admin", "use,read")
 	complete(c, "expires", "24h", "720h", "8760h")
 	return c

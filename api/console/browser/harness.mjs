@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+/** How long something may take, in milliseconds; CONSOLE_TIMEOUT has the seconds for a machine that is busy with other work. */
+export const patience = 1000 * Number(process.env.CONSOLE_TIMEOUT ?? 20);
+
 export const root = join(import.meta.dirname, '../../..');
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -63,15 +66,19 @@ const sound = ['--autoplay-policy=no-user-gesture-required', '--use-fake-device-
 
 export const openChromium = () => chromium.launch({ executablePath: find('chromium'), headless: true, args: [...quiet, ...sound] });
 
+/** Every request of every page to its server, as "METHOD /path". */
+export const sent = new Set();
+
 /** A page that records errors and requests to other hosts. */
 export async function open(browser, base, { width = 1440, height = 900, ...rest } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, ...rest });
   const page = await context.newPage(), seen = { problems: [], foreign: [] };
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(patience);
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && seen.problems.push(`${m.text()} ${m.location().url}`));
   page.on('pageerror', (e) => seen.problems.push(`${e.message} ${e.stack?.split('\n')[1] ?? ''}`));
   page.on('request', (r) => {
     const url = new URL(r.url());
+    if (url.origin === base) sent.add(`${r.method()} ${url.pathname}`);
     if (!['blob:', 'data:'].includes(url.protocol) && url.origin !== base) seen.foreign.push(r.url());
   });
   page.on('dialog', (d) => d.accept());
@@ -86,7 +93,7 @@ const pendingOf = new WeakMap();
 /** Waits until nothing but the streams of events has been requested for a moment. */
 export async function settle(page) {
   const pending = pendingOf.get(page);
-  for (let quiet = 0, end = Date.now() + 20_000; quiet < 5; quiet = pending.size ? 0 : quiet + 1) {
+  for (let quiet = 0, end = Date.now() + patience; quiet < 5; quiet = pending.size ? 0 : quiet + 1) {
     if (Date.now() > end) throw new Error(`still requested: ${[...pending].map((r) => r.url()).join(' ')}`);
     await page.waitForTimeout(40);
   }

@@ -71,3 +71,33 @@ export async function keys(page) {
   await row.waitFor({ state: 'detached' });
   check('and revoked after a question', true);
 }
+
+/** A model whose folder has changed takes the place of the loaded one. */
+export async function reloaded(page, id) {
+  await page.locator('tbody a.title', { hasText: id }).click();
+  const side = page.locator(`aside[aria-label="Model ${id}"]`);
+  await side.getByRole('button', { name: 'Reload' }).click();
+  const form = side.getByRole('form', { name: 'Reload' });
+  await form.locator('input[name=gap]').check();
+  const command = await form.locator('.curl').textContent();
+  await form.locator('input[name=gap]').uncheck();
+  await page.locator('[data-test=confirm]').click();
+  await page.locator('.toast', { hasText: `${id} was loaded anew` }).waitFor();
+  check('a model is reloaded after a question', command.includes(`/reload?model=${id}&gap=true`), command.slice(-80));
+  await side.getByRole('link', { name: 'Close' }).click();
+}
+
+/** What the other checks did as an operator, the newest first. */
+export async function audit(page, base) {
+  const list = page.locator('section[aria-label="What operators did"]'), rows = list.locator('[data-test=action]');
+  await fetch(`${base}/v1/keys/none`, { method: 'DELETE' });
+  await page.reload();
+  await rows.first().waitFor();
+  check('a refused action is recorded', /no key.*DELETE \/v1\/keys\/none.*refused404 not_found/.test(await rows.first().textContent()), await rows.first().textContent());
+  await list.getByRole('searchbox', { name: 'Find by who' }).fill('gama/breaker/open');
+  await until(page, () => document.querySelectorAll('[data-test=action]').length === 1);
+  check('an action is found, with its reason', /\/v1\/services\/gama\/breaker\/open.*new weights.*done/.test(await rows.first().textContent()), await rows.first().textContent());
+  await list.getByRole('searchbox', { name: 'Find by who' }).fill('');
+  await list.getByRole('button', { name: 'Show more' }).click();
+  await until(page, () => document.querySelectorAll('[data-test=action]').length > 10);
+}

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { check, choose, clip, open, part, until } from './harness.mjs';
+import { check, choose, clip, open, part, patience, until } from './harness.mjs';
 
 const most = 6;
 /** A WAV file of noise and tones that are louder and softer, repeated every five minutes, 16 bit, one channel. */
@@ -138,7 +138,7 @@ export async function tenTasks(browser, { base }) {
   const folder = prepare();
   for (const [name, run] of Object.entries(tasks)) {
     const { page, context, seen } = await open(browser, base, { permissions: ['clipboard-read', 'clipboard-write', 'microphone'] }), user = new User(page);
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(Math.max(60_000, patience));
     await part(name, page, async () => {
       await page.goto(base);
       await page.locator('.hero').waitFor();

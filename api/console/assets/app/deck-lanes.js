@@ -123,7 +123,7 @@ function usePointer(canvas, r) {
 function key(e, r) {
   const { view, selection } = deck.get();
   const step = (e.altKey ? 0.1 : 1) * Math.max(0.02, (view.t1 - view.t0) / 50), by = { ArrowLeft: -step, ArrowRight: step }[e.key];
-  const vertical = { ArrowUp: 1, ArrowDown: -1 }[e.key];
+  const vertical = { ArrowUp: 1, ArrowDown: -1 }[e.key], page = { PageUp: -0.8, PageDown: 0.8 }[e.key] * (view.t1 - view.t0);
   if (by && e.shiftKey) {
     const sel = selection ?? { t0: now(), t1: now() }, t = clamp(sel.t1 + by, 0, r.duration);
     select(t >= sel.t0 ? { ...sel, t1: t } : { ...sel, t0: t, t1: sel.t0 });
@@ -131,7 +131,8 @@ function key(e, r) {
   else if (vertical && selection && r.spectrum) {
     const edge = e.shiftKey ? 'f0' : 'f1', base = { f0: 0, f1: r.spectrum.top, ...selection };
     select({ ...base, [edge]: clamp(hertz(mel(base[edge]) + vertical * 60), 0, r.spectrum.top) });
-  } else if (e.key === 'Home') seek(0);
+  } else if (page) setView(view.t0 + page, view.t1 + page);
+  else if (e.key === 'Home') seek(0);
   else if (e.key === 'End') seek(r.duration);
   else if (e.key === '+' || e.key === '=') zoom(1 / 1.5);
   else if (e.key === '-') zoom(1.5);

@@ -3,7 +3,7 @@ export const t = {
   list: 'On this server', memory: (used, all) => `${used} of ${all} loaded`, model: 'Model', use: 'Used for', state: 'State', loaded: 'In memory', forecast: 'Forecast', size: 'Files',
   defaultFor: (tasks) => `default for ${tasks.join(', ').toLowerCase()}`,
   catalogue: (n) => `Catalogue of ${n} known models`, findModel: 'Find by name, task or language', weights: 'Weights', choose: 'Choose', chooseModel: (name) => `Choose ${name}`,
-  one: (id) => `Model ${id}`, breaker: 'Breaker', health: 'Tasks', drained: (reason) => `drained${reason ? `: ${reason}` : ''}`,
+  one: (id) => `Model ${id}`, breaker: 'Breaker', health: 'Tasks', filesChanged: 'The files in its folder are not those that it was loaded from. Reload has them used.', notReloaded: (why) => `The latest files were not taken: ${why}`, changed: 'files changed', drained: (reason) => `drained${reason ? `: ${reason}` : ''}`,
   fields: { license: 'Licence', languages: 'Languages', precision: 'Precision', source: 'From', revision: 'Revision', architecture: 'Architecture' },
   load: 'Load', unload: 'Unload', origin: { embedded: 'embedded', folder: 'models folder' }, done: (id, action) => `${id}: ${action}ed`, aliases: 'Aliases', alias: 'Alias',
   service: { wav2vec2: 'speech to text', audioldm: 'text to audio', gama: 'questions about sounds', clap: 'vectors and labels of sounds' },

@@ -26,13 +26,14 @@ export const plots = {
 };
 
 export const actions = {
-  names: { restart: 'Restart', drain: 'Drain', resume: 'Resume', 'breaker/open': 'Open breaker', 'breaker/reset': 'Close breaker' },
+  names: { restart: 'Restart', reload: 'Reload', drain: 'Drain', resume: 'Resume', 'breaker/open': 'Open breaker', 'breaker/reset': 'Close breaker' },
   sure: {
-    restart: (name) => `Unload and start ${name} again?`, drain: (name) => `Refuse new tasks of ${name}, and let the running ones end?`, resume: (name) => `Accept tasks of ${name} again?`,
+    restart: (name) => `Unload and start ${name} again?`, reload: (name) => `Load the files of ${name} anew, and use them for later tasks?`, drain: (name) => `Refuse new tasks of ${name}, and let the running ones end?`, resume: (name) => `Accept tasks of ${name} again?`,
     'breaker/open': (name) => `Take ${name} out of service until the breaker is closed?`, 'breaker/reset': (name) => `Close the breaker of ${name}?`,
   },
   reason: 'Reason, for everyone whose task is refused', reasonExample: 'new weights at noon',
-  done: { restart: (n) => `${n} was restarted`, 'breaker/reset': (n) => `The breaker of ${n} is closed`, 'breaker/open': (n) => `The breaker of ${n} is open`, drain: (n) => `${n} is drained`, resume: (n) => `${n} accepts tasks again` },
+  gap: 'Unload the version in use first, where both do not fit into the memory',
+  done: { restart: (n) => `${n} was restarted`, reload: (n) => `${n} was loaded anew`, 'breaker/reset': (n) => `The breaker of ${n} is closed`, 'breaker/open': (n) => `The breaker of ${n} is open`, drain: (n) => `${n} is drained`, resume: (n) => `${n} accepts tasks again` },
 };
 
 export const past = {

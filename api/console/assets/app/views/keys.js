@@ -24,6 +24,7 @@ export function Keys() {
   };
   const revoke = (x) => attempt(async () => {
     setSure('');
+    if (made?.id === x.id) setMade(null);
     await send(describe('DELETE', `/v1/keys/${x.id}`));
     toast(t.revoked(x.name || x.id));
   });

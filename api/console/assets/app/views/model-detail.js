@@ -32,7 +32,8 @@ export function ModelDetail({ m, service, forecast, after }) {
       <${ErrorBox} error=${error} />
       <div class="row wrap"><${State} of=${m.state} /><span class="small muted">${t.breaker}</span><${State} of=${breaker} />${(drain || whole) && html`<span class="pill warn">${t.drained(drain?.reason)}</span>`}</div>
       <dl class="facts">${rows.filter(([, v]) => v).map(([k, v]) => html`<dt>${k}</dt><dd>${v}</dd>`)}</dl>
-      ${m.problem && html`<p class="small bad">${m.problem}</p>`}
-      ${m.service && html`<div class="row wrap">${button(drain ? 'resume' : 'drain')}${button(breaker === 'closed' ? 'breaker/open' : 'breaker/reset')}</div>`}</div>
+      ${m.problem && html`<p class="small bad">${m.problem}</p>`}${m.files_changed && html`<p class="small warn">${t.filesChanged}</p>`}
+      ${m.reload_problem && html`<p class="small bad">${t.notReloaded(m.reload_problem)}</p>`}
+      ${m.service && html`<div class="row wrap">${m.owned_by === 'folder' && button('reload')}${button(drain ? 'resume' : 'drain')}${button(breaker === 'closed' ? 'breaker/open' : 'breaker/reset')}</div>`}</div>
     ${asked ? html`<${Question} key=${asked.action} asked=${asked} ask=${ask} act=${act} />` : html`<${Curl} request=${describe('GET', `/v1/models/${encodeURIComponent(m.id)}`)} />`}</aside>`;
 }

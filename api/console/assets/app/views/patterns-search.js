@@ -24,7 +24,7 @@ export function Search({ list, head }) {
     setError(null);
     try {
       const id = r && (by === 'span' || where === 'deck') ? await idOf(r) : null;
-      const stored = async () => (await getJSON(`/v1/audio?limit=${mostStored}`)).data.filter((x) => !(x.duration > longest)).map((x) => x.id);
+      const stored = async () => (await getJSON(`/v1/audio?limit=${mostStored}`)).data.filter((x) => x.duration > 0 && x.duration <= longest).map((x) => x.id); // what is no sound has no duration
       const recordings = where === 'stored' ? await stored() : where === 'deck' && id ? [id] : undefined;
       setFound(await (await send(query({ ...about, span: { ...about.span, audio_id: id }, recordings }))).json());
     } catch (e) {

@@ -112,7 +112,7 @@ function Drawing({ path, stamp, alt }) {
     }).catch((e) => here && setError(e));
     return () => {
       here = false;
-      if (made) URL.revokeObjectURL(made);
+      if (made) setTimeout(() => URL.revokeObjectURL(made), 10_000); // it may still be shown
     };
   }, [path, stamp]);
   if (error) return html`<${ErrorBox} error=${error} />`;
@@ -160,7 +160,12 @@ function Run({ id, name }) {
     <${Curl} request=${describe('GET', stepsOf(id))} />${j.status === 'failed' && html`<${Curl} request=${describe('POST', `/v1/jobs/${id}/retry`)} />`}</section>`;
 }
 
-const seconds = (x) => (x.started && x.ended ? (Date.parse(x.ended) - Date.parse(x.started)) / 1000 : NaN);
+/** How long a step took: by its records, since a retried run only reads the steps that it keeps. */
+function seconds(x, ends) {
+  if (!x.started || !x.ended) return NaN;
+  const all = ends.length ? ends : [x];
+  return (Math.max(...all.map((e) => Date.parse(e.ended))) - Math.min(...all.map((e) => Date.parse(e.started)))) / 1000;
+}
 function Step({ x, ends, again }) {
   const sounds = ends.flatMap((e) => e.sounds), shown = ends.slice(0, mostItems);
   const toDeck = async (id) => {
@@ -172,7 +177,7 @@ function Step({ x, ends, again }) {
   };
   return html`<tr data-test="step"><td><b>${x.id}</b>${x.error && html`<div class="tiny bad">${x.error}</div>`}</td><td><${State} of=${x.status} />${x.total > 0 && html` <span class="tiny faint">${t.items(x.done ?? 0, x.total)}</span>`}</td>
     <td class="hide-s"><${Progress} value=${['skipped', 'waiting'].includes(x.status) ? 0 : x.progress} tone=${{ succeeded: 'ok', failed: 'bad' }[x.status] ?? ''} label=${t.progressOf(x.id)} /></td>
-    <td class="num hide-s">${span(seconds(x))}</td>
+    <td class="num hide-s">${span(seconds(x, ends))}</td>
     <td>${shown.length > 0 && html`<details><summary>${t.result}</summary>${shown.map((e) => html`<pre class="tiny table-wrap" tabindex="0" role="region" aria-label=${t.resultOf(e.index === undefined ? x.id : `${x.id} ${e.index + 1}`)}>${e.error ?? brief(e.result)}</pre>`)}
       ${ends.length > shown.length && html`<p class="tiny faint">${t.moreItems(ends.length - shown.length)}</p>`}</details>`}
       <div class="row wrap">${sounds.slice(0, mostItems).map((id, i) => html`<button class="btn small quiet" aria-label=${t.soundOf(x.id, i + 1)} onClick=${() => toDeck(id)}>${say.deck.put}${sounds.length > 1 ? ` ${i + 1}` : ''}</button>`)}</div></td>

@@ -6,11 +6,14 @@ import { actions as t } from '../texts/system.js';
 import { say } from '../texts.js';
 
 const withReason = ['drain', 'resume', 'breaker/open'], grave = ['restart', 'drain', 'breaker/open'];
-export const change = ({ name, model, action, reason }) => describe('POST', `/v1/services/${name}/${action}${model ? `?model=${encodeURIComponent(model)}` : ''}`, reason ? { json: { reason } } : {});
+export function change({ name, model, action, reason, gap }) {
+  const query = new URLSearchParams({ ...(model && { model }), ...(gap && { gap }) });
+  return describe('POST', `/v1/services/${name}/${action}${query.size ? `?${query}` : ''}`, reason ? { json: { reason } } : {});
+}
 
 /** Asks before something is changed, and for the reason that its clients will read. */
 export function Question({ asked, ask, act }) {
-  const [reason, setReason] = useState(''), box = useRef(), request = change({ ...asked, reason: reason.trim() }), { action } = asked;
+  const [reason, setReason] = useState(''), [gap, setGap] = useState(false), box = useRef(), request = change({ ...asked, reason: reason.trim(), gap }), { action } = asked;
   useLayoutEffect(() => { box.current.querySelector('input, button').focus(); }, []);
   const submit = (e) => {
     e.preventDefault();
@@ -20,6 +23,7 @@ export function Question({ asked, ask, act }) {
     <h2>${t.sure[action](asked.model ?? asked.name)}</h2>
     ${withReason.includes(action) && html`<${Field} label=${t.reason}><input type="text" name="reason" maxlength="500" autocomplete="off" placeholder=${t.reasonExample} value=${reason}
       onInput=${(e) => setReason(e.target.value)} /><//>`}
+    ${action === 'reload' && html`<label class="check"><input type="checkbox" name="gap" checked=${gap} onChange=${(e) => setGap(e.target.checked)} />${t.gap}</label>`}
     <div class="row wrap"><button class=${`btn ${grave.includes(action) ? 'danger' : 'primary'}`} data-test="confirm">${t.names[action]}</button>
       <button type="button" class="btn quiet" onClick=${() => ask(null)}>${say.no}</button></div><${Curl} request=${request} /></form>`;
 }
