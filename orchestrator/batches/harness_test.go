@@ -113,6 +113,7 @@ type options struct {
 	jobs    jobs.Config
 	batches batches.Config
 	sealAt  int
+	log     slog.Handler
 }
 
 func newWorker() *worker { return &worker{said: make(map[string]int)} }
@@ -120,12 +121,12 @@ func newWorker() *worker { return &worker{said: make(map[string]int)} }
 // prepare makes the managers over a store without starting them.
 func prepare(t *testing.T, store records.Store, w *worker, change ...func(*options)) *bundle {
 	t.Helper()
-	o := options{jobs: jobs.DefaultConfig(), batches: batches.DefaultConfig(), sealAt: 256}
+	o := options{jobs: jobs.DefaultConfig(), batches: batches.DefaultConfig(), sealAt: 256, log: slog.DiscardHandler}
 	o.jobs.Retry = jobs.RetryConfig{Delay: time.Millisecond, MaxDelay: time.Millisecond}
 	for _, one := range change {
 		one(&o)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(o.log)
 	b := &bundle{worker: w, receiver: &receiver{}, db: records.NewDatabase(store, log)}
 	b.library = library.New(o.jobs.Audio, b.db, log)
 	b.library.SetProbe(func(services.AudioSource) (library.Facts, string) { return library.Facts{}, "audio/wav" })

@@ -266,7 +266,9 @@ func TestTheReasonOfARefusal(t *testing.T) {
 func TestAFaultNamesTheItem(t *testing.T) {
 	t.Parallel()
 	d := &Draft{}
-	field := func(name, problem string) services.FieldError { return services.FieldError{Field: name, Problem: problem} }
+	field := func(name, problem string) services.FieldError {
+		return services.FieldError{Field: name, Problem: problem}
+	}
 	for name, c := range map[string]struct {
 		line int
 		err  *services.Fault
@@ -280,7 +282,7 @@ func TestAFaultNamesTheItem(t *testing.T) {
 		"a recording":           {0, services.Invalidf("file", "is short"), []services.FieldError{field("items[5].audio_id", "is short")}},
 		"a recording's absence": {0, services.Invalidf("file", "is missing here"), []services.FieldError{field("items[5].audio_id", "is missing; name a stored recording, or send files as parts audio of a form")}},
 		"no field":              {2, services.Faultf(services.KindNotFound, "no model"), []services.FieldError{field("items[5]", "line 2: no model")}},
-		"two fields": {0, &services.Fault{Kind: services.KindInvalid, Fields: []services.FieldError{field("a", "x"), field("task", "y")}}, []services.FieldError{field("items[5].params.a", "x"), field("items[5].task", "y")}},
+		"two fields":            {0, &services.Fault{Kind: services.KindInvalid, Fields: []services.FieldError{field("a", "x"), field("task", "y")}}, []services.FieldError{field("items[5].params.a", "x"), field("items[5].task", "y")}},
 	} {
 		before := slices.Clone(c.err.Fields)
 		var got *services.Fault
