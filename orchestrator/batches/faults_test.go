@@ -189,8 +189,8 @@ func TestEachCallOfTheStoreCanFailUnderABatch(t *testing.T) {
 						require.NoError(t, c.do(t, f), "again")
 						fault = nil
 					}
-					if fault != nil && name != "submission" {
-						require.Contains(t, f.log.String(), fault.Error(), "%q", store.Calls()[nth-1])
+					if fault != nil && name != "submission" && !ofRecording(store.Calls()[nth-1]) {
+						require.Contains(t, f.log.String(), fault.Error(), store.Calls()[nth-1])
 					}
 					if name == "submission" {
 						close(f.hold)
@@ -201,6 +201,12 @@ func TestEachCallOfTheStoreCanFailUnderABatch(t *testing.T) {
 			})
 		})
 	}
+}
+
+// ofRecording reports whether a call is for a recording: a task waits for it without a word.
+func ofRecording(call string) bool {
+	_, key, _ := strings.Cut(call, " ")
+	return strings.HasPrefix(key, "ref.") || strings.HasPrefix(key, "audio")
 }
 
 // verify compares a batch's end with what it must be.
