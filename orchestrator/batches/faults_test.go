@@ -108,13 +108,13 @@ var phases = map[string]struct {
 	"run": {
 		before: func(t *testing.T, f *faulty) error { t.Helper(); return f.submit(t) },
 		do:     func(_ *testing.T, f *faulty) error { close(f.hold); return nil },
-		settle: 20 * time.Second,
+		settle: 3 * time.Second,
 		counts: batches.Counts{Succeeded: 3, Failed: 1},
 	},
 	"retry": {
 		before: func(t *testing.T, f *faulty) error { t.Helper(); f.finish(t); f.strict = false; return nil },
 		do:     func(*testing.T, *faulty) error { return nil },
-		settle: 20 * time.Second,
+		settle: 3 * time.Second,
 		counts: batches.Counts{Succeeded: 4},
 	},
 	"cancellation": {
@@ -123,7 +123,7 @@ var phases = map[string]struct {
 			_, err := f.Cancel(context.Background(), "alice", f.id)
 			return err
 		},
-		settle: 20 * time.Second,
+		settle: 3 * time.Second,
 		counts: batches.Counts{Cancelled: 4},
 	},
 	"removal": {
@@ -138,9 +138,14 @@ var phases = map[string]struct {
 		gone: true,
 	},
 	"expiry": {
-		before: func(t *testing.T, f *faulty) error { t.Helper(); f.finish(t); time.Sleep(20 * time.Second); return nil },
+		before: func(t *testing.T, f *faulty) error {
+			t.Helper()
+			f.finish(t)
+			time.Sleep(time.Minute - time.Second)
+			return nil
+		},
 		do:     func(*testing.T, *faulty) error { return nil },
-		settle: 3 * time.Minute,
+		settle: 2 * time.Second, // with a sweep of the database
 		gone:   true,
 	},
 }
@@ -153,54 +158,65 @@ func (f *faulty) finish(t *testing.T) {
 	require.Equal(t, batches.StatusFailed, f.end(t, f.id).Status)
 }
 
-// TestEachCallOfTheStoreCanFailUnderABatch has each call of each phase fail once. The fault is
-// returned, and the request can be repeated, or it is logged, and the batch goes on as it would
-// without the fault. Nothing is left over.
-func TestEachCallOfTheStoreCanFailUnderABatch(t *testing.T) {
+// TestEachCallCanFailUnderASubmission and the tests after it have each call of the store fail
+// once in a phase of a batch. The fault is returned, and the request can be repeated, or it is
+// logged, and the batch goes on as it would without the fault. Nothing is left over.
+func TestEachCallCanFailUnderASubmission(t *testing.T) { t.Parallel(); failEachCall(t, "submission") }
+
+func TestEachCallCanFailUnderARun(t *testing.T) { t.Parallel(); failEachCall(t, "run") }
+
+func TestEachCallCanFailUnderARetry(t *testing.T) { t.Parallel(); failEachCall(t, "retry") }
+
+func TestEachCallCanFailUnderACancellation(t *testing.T) {
 	t.Parallel()
-	for name, c := range phases {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {
-				t.Helper()
-				synctest.Test(t, func(t *testing.T) {
-					maxAge := time.Hour
-					if name == "expiry" {
-						maxAge = time.Minute
-					}
-					f := prepareFaulty(t, store, maxAge)
-					require.NoError(t, c.before(t, f))
-					synctest.Wait()
-					fault := store.Arm(nth)
-					if name == "retry" {
-						_, err := f.Retry(context.Background(), "alice", f.id, false)
-						if err != nil {
-							require.ErrorIs(t, err, fault)
-							_, err = f.Retry(context.Background(), "alice", f.id, false)
-							require.NoError(t, err)
-							fault = nil
-						}
-					}
-					err := c.do(t, f)
-					time.Sleep(c.settle)
-					store.Disarm()
-					if err != nil {
-						require.ErrorIs(t, err, fault)
-						require.NoError(t, c.do(t, f), "again")
-						fault = nil
-					}
-					if fault != nil && name != "submission" && !ofRecording(store.Calls()[nth-1]) {
-						require.Contains(t, f.log.String(), fault.Error(), store.Calls()[nth-1])
-					}
-					if name == "submission" {
-						close(f.hold)
-					}
-					f.verify(t, c.counts, c.gone)
-					f.stop()
-				})
-			})
+	failEachCall(t, "cancellation")
+}
+
+func TestEachCallCanFailUnderARemoval(t *testing.T) { t.Parallel(); failEachCall(t, "removal") }
+
+func TestEachCallCanFailUnderAnExpiry(t *testing.T) { t.Parallel(); failEachCall(t, "expiry") }
+
+func failEachCall(t *testing.T, phase string) {
+	t.Helper()
+	c := phases[phase]
+	recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			maxAge := time.Hour
+			if phase == "expiry" {
+				maxAge = 30 * time.Second
+			}
+			f := prepareFaulty(t, store, maxAge)
+			require.NoError(t, c.before(t, f))
+			synctest.Wait()
+			fault := store.Arm(nth)
+			if phase == "retry" {
+				_, err := f.Retry(context.Background(), "alice", f.id, false)
+				if err != nil {
+					require.ErrorIs(t, err, fault)
+					_, err = f.Retry(context.Background(), "alice", f.id, false)
+					require.NoError(t, err)
+					fault = nil
+				}
+			}
+			err := c.do(t, f)
+			time.Sleep(c.settle)
+			store.Disarm()
+			if err != nil {
+				require.ErrorIs(t, err, fault)
+				require.NoError(t, c.do(t, f), "again")
+				fault = nil
+			}
+			if fault != nil && phase != "submission" && !ofRecording(store.Calls()[nth-1]) {
+				require.Contains(t, f.log.String(), fault.Error(), store.Calls()[nth-1])
+			}
+			if phase == "submission" {
+				close(f.hold)
+			}
+			f.verify(t, c.counts, c.gone)
+			f.stop()
 		})
-	}
+	})
 }
 
 // ofRecording reports whether a call is for a recording: a task waits for it without a word.
@@ -213,6 +229,7 @@ func ofRecording(call string) bool {
 func (f *faulty) verify(t *testing.T, counts batches.Counts, gone bool) {
 	t.Helper()
 	if gone {
+		f.Sweep(t.Context())
 		_, err := f.Get(t.Context(), "", f.id)
 		require.Equal(t, services.KindNotFound, services.KindOf(err))
 	} else {
@@ -234,9 +251,10 @@ func (f *faulty) verify(t *testing.T, counts batches.Counts, gone bool) {
 		}
 		require.LessOrEqual(t, times, limit, text)
 	}
-	f.Sweep(t.Context())
-	time.Sleep(2 * time.Minute) // what a fault left is swept
-	f.Sweep(t.Context())
+	for range 2 { // what a fault left is swept
+		f.Sweep(t.Context())
+		time.Sleep(time.Second)
+	}
 	page, err := f.jobs.List(t.Context(), jobs.Filter{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, page.Jobs, counts.Failed, "only failed jobs stay")

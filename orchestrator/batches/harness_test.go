@@ -28,6 +28,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type worker struct {
 	mu   sync.Mutex
 	said map[string]int
+	// check adds to what it checks; nil adds nothing.
+	check func(task services.Task) error
 	// run replaces what it does; nil answers with the text.
 	run func(ctx context.Context, task services.Task) (services.TaskResult, error)
 }
@@ -56,6 +58,9 @@ func (w *worker) Check(_ context.Context, task services.Task) error {
 	}
 	if task.Audio != nil && task.Audio.Size() == 3 {
 		return services.Invalidf("file", "is no recording")
+	}
+	if w.check != nil {
+		return w.check(task)
 	}
 	return nil
 }
