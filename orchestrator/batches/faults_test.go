@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,11 @@ func prepareFaulty(t *testing.T, store *recordstest.Faulty, maxAge time.Duration
 		if f.strict && strings.Contains(string(task.Params), "bad") {
 			return services.TaskResult{}, services.Invalidf("say", "is refused")
 		}
-		return services.TaskResult{Model: "echo-tiny", Value: string(task.Params)}, nil
+		value := string(task.Params)
+		if strings.Contains(value, `"d"`) {
+			value = strings.Repeat("long", 10<<10) // it is stored beside the record of its job
+		}
+		return services.TaskResult{Model: "echo-tiny", Value: value}, nil
 	}
 	f.bundle = prepare(t, store, w, func(o *options) {
 		o.sealAt, o.batches.Window, o.batches.Retention.MaxAge = 2, 2, maxAge
@@ -266,6 +271,7 @@ func (f *faulty) verify(t *testing.T, counts batches.Counts, gone bool) {
 		require.NoError(t, err)
 		want += len(v.Inputs) + len(v.Outputs)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, "value-") }) // the jobs sweep these
 	require.Len(t, names, want)
 }
 
