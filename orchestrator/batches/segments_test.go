@@ -103,7 +103,8 @@ func TestASegmentIsReadOnce(t *testing.T) {
 	store := &counted{Store: recordstest.NewMemory()}
 	m := over(store)
 	b := Batch{ID: "b", Items: 5, Shared: Item{Task: "t"}}
-	b.Inputs = append(b.Inputs, put(t, store, "one", []byte(`{"name":"0"}`), []byte(`{"name":"1"}`)), put(t, store, "two", []byte(`{"name":"2"}`)),
+	b.Inputs = append(b.Inputs, put(t, store, "one", []byte(`{"name":"0"}`), []byte(`{"name":"1"}`)),
+		put(t, store, "two", []byte(`{"name":"2"}`)),
 		put(t, store, "three", []byte(`{"name":"3"}`), []byte(`{"name":"4"}`)))
 	items := m.newReader(b)
 	for i := range 5 {

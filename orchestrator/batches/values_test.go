@@ -53,16 +53,19 @@ func TestAnItemHasWhatItLacksFromTheBatch(t *testing.T) {
 	t.Parallel()
 	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
 	for name, c := range map[string]struct{ item, shared, want Item }{
-		"nothing":          {},
-		"its own task":     {Item{Task: "a"}, Item{Task: "b", Service: "s"}, Item{Task: "a"}},
-		"its own service":  {Item{Service: "a"}, Item{Task: "b", Service: "s"}, Item{Service: "a"}},
-		"the shared task":  {Item{Name: "n", AudioID: "x"}, Item{Task: "b", Service: "s"}, Item{Name: "n", AudioID: "x", Task: "b", Service: "s"}},
-		"its own params":   {Item{Params: raw(`{"a":1}`)}, Item{}, Item{Params: raw(`{"a":1}`)}},
-		"shared params":    {Item{}, Item{Params: raw(`{"a":1}`)}, Item{Params: raw(`{"a":1}`)}},
-		"merged params":    {Item{Params: raw(`{"a":1}`)}, Item{Params: raw(`{"a":2,"b":3}`)}, Item{Params: raw(`{"a":1,"b":3}`)}},
-		"its own labels":   {Item{Labels: map[string]string{"a": "1"}}, Item{}, Item{Labels: map[string]string{"a": "1"}}},
-		"shared labels":    {Item{}, Item{Labels: map[string]string{"a": "1"}}, Item{Labels: map[string]string{"a": "1"}}},
-		"overriding label": {Item{Labels: map[string]string{"a": "1"}}, Item{Labels: map[string]string{"a": "2", "b": "3"}}, Item{Labels: map[string]string{"a": "1", "b": "3"}}},
+		"nothing":         {},
+		"its own task":    {Item{Task: "a"}, Item{Task: "b", Service: "s"}, Item{Task: "a"}},
+		"its own service": {Item{Service: "a"}, Item{Task: "b", Service: "s"}, Item{Service: "a"}},
+		"the shared task": {Item{Name: "n"}, Item{Task: "b", Service: "s"}, Item{Name: "n", Task: "b", Service: "s"}},
+		"its own params":  {Item{Params: raw(`{"a":1}`)}, Item{}, Item{Params: raw(`{"a":1}`)}},
+		"shared params":   {Item{}, Item{Params: raw(`{"a":1}`)}, Item{Params: raw(`{"a":1}`)}},
+		"merged params":   {Item{Params: raw(`{"a":1}`)}, Item{Params: raw(`{"a":2,"b":3}`)}, Item{Params: raw(`{"a":1,"b":3}`)}},
+		"its own labels":  {Item{Labels: map[string]string{"a": "1"}}, Item{}, Item{Labels: map[string]string{"a": "1"}}},
+		"shared labels":   {Item{}, Item{Labels: map[string]string{"a": "1"}}, Item{Labels: map[string]string{"a": "1"}}},
+		"overriding label": {
+			Item{Labels: map[string]string{"a": "1"}}, Item{Labels: map[string]string{"a": "2", "b": "3"}},
+			Item{Labels: map[string]string{"a": "1", "b": "3"}},
+		},
 	} {
 		got, err := c.item.with(c.shared)
 		require.NoError(t, err, name)
@@ -269,20 +272,25 @@ func TestAFaultNamesTheItem(t *testing.T) {
 	field := func(name, problem string) services.FieldError {
 		return services.FieldError{Field: name, Problem: problem}
 	}
+	one := func(name, problem string) []services.FieldError { return []services.FieldError{field(name, problem)} }
 	for name, c := range map[string]struct {
 		line int
 		err  *services.Fault
 		want []services.FieldError
 	}{
-		"a parameter":           {0, services.Invalidf("say", "is bad"), []services.FieldError{field("items[5].params.say", "is bad")}},
-		"of a line":             {7, services.Invalidf("say", "is bad"), []services.FieldError{field("items[5].params.say", "line 7: is bad")}},
-		"its labels":            {1, services.Invalidf("labels.a", "is long"), []services.FieldError{field("items[5].labels.a", "line 1: is long")}},
-		"its own parameters":    {0, services.Invalidf("params.a", "is long"), []services.FieldError{field("items[5].params.a", "is long")}},
-		"all items":             {3, services.Invalidf("items", "are many"), []services.FieldError{field("items", "line 3: are many")}},
-		"a recording":           {0, services.Invalidf("file", "is short"), []services.FieldError{field("items[5].audio_id", "is short")}},
-		"a recording's absence": {0, services.Invalidf("file", "is missing here"), []services.FieldError{field("items[5].audio_id", "is missing; name a stored recording, or send files as parts audio of a form")}},
-		"no field":              {2, services.Faultf(services.KindNotFound, "no model"), []services.FieldError{field("items[5]", "line 2: no model")}},
-		"two fields":            {0, &services.Fault{Kind: services.KindInvalid, Fields: []services.FieldError{field("a", "x"), field("task", "y")}}, []services.FieldError{field("items[5].params.a", "x"), field("items[5].task", "y")}},
+		"a parameter":        {0, services.Invalidf("say", "is bad"), []services.FieldError{field("items[5].params.say", "is bad")}},
+		"of a line":          {7, services.Invalidf("say", "is bad"), []services.FieldError{field("items[5].params.say", "line 7: is bad")}},
+		"its labels":         {1, services.Invalidf("labels.a", "is long"), one("items[5].labels.a", "line 1: is long")},
+		"its own parameters": {0, services.Invalidf("params.a", "is long"), []services.FieldError{field("items[5].params.a", "is long")}},
+		"all items":          {3, services.Invalidf("items", "are many"), []services.FieldError{field("items", "line 3: are many")}},
+		"a recording":        {0, services.Invalidf("file", "is short"), []services.FieldError{field("items[5].audio_id", "is short")}},
+		"a recording's absence": {0, services.Invalidf("file", "is missing here"), one(
+			"items[5].audio_id", "is missing; name a stored recording, or send files as parts audio of a form")},
+		"no field": {2, services.Faultf(services.KindNotFound, "no model"), one("items[5]", "line 2: no model")},
+		"two fields": {
+			0, &services.Fault{Kind: services.KindInvalid, Fields: append(one("a", "x"), one("task", "y")...)},
+			append(one("items[5].params.a", "x"), one("items[5].task", "y")...),
+		},
 	} {
 		before := slices.Clone(c.err.Fields)
 		var got *services.Fault
@@ -331,7 +339,8 @@ func TestJoinedFaultsNameAllFields(t *testing.T) {
 	t.Parallel()
 	var got *services.Fault
 	require.ErrorAs(t, joinFaults([]error{services.Invalidf("a", "x"), fmt.Errorf("y: %w", services.Invalidf("b", "z"))}), &got)
-	require.Equal(t, &services.Fault{Kind: services.KindInvalid, Fields: []services.FieldError{{Field: "a", Problem: "x"}, {Field: "b", Problem: "z"}}}, got)
+	require.Equal(t, []services.FieldError{{Field: "a", Problem: "x"}, {Field: "b", Problem: "z"}}, got.Fields)
+	require.Equal(t, services.KindInvalid, got.Kind)
 	broken := errors.New("broken")
 	require.ErrorIs(t, joinFaults([]error{services.Invalidf("a", "x"), broken}), broken)
 }

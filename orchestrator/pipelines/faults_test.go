@@ -209,7 +209,8 @@ func TestWhatAFullDiskRefuses(t *testing.T) {
 func TestTwoProcessesEndAStep(t *testing.T) {
 	t.Parallel()
 	store := recordstest.NewMemory()
-	first, second := onStore(t, together{store}, Config{MaxRuns: 1, Definitions: "{}"}), onStore(t, together{store}, Config{MaxRuns: 1, Definitions: "{}"})
+	cfg := Config{MaxRuns: 1, Definitions: "{}"}
+	first, second := onStore(t, together{store}, cfg), onStore(t, together{store}, cfg)
 	_, err := first.record(t.Context(), Outcome{Run: "job-1", Step: "a", Model: "first"}, []byte(`1`))
 	require.NoError(t, err)
 	got, err := second.record(t.Context(), Outcome{Run: "job-1", Step: "a", Model: "second"}, make([]byte, inlineResult+1))

@@ -65,7 +65,8 @@ func TestWhatATaskIsGiven(t *testing.T) {
 	} {
 		b := setup(t)
 		a := b.remember()
-		definition := `{"input":{"properties":{"word":{"type":"string","default":"rain"},"n":{"type":"integer"},"zero":{"type":"integer","default":0}}},
+		definition := `{"input":{"properties":{"word":{"type":"string","default":"rain"},"n":{"type":"integer"},
+			"zero":{"type":"integer","default":0}}},
 			"steps":[{"id":"a","task":"generate",` + c.step + `}],"output":"${steps.a.status}"}`
 		output, _, err := b.start(t.Context(), job("job-1", definition, ``, nil))
 		if c.fault != "" {
@@ -114,7 +115,8 @@ func TestAPartOfARecording(t *testing.T) {
 			}
 		}
 		a := b.remember()
-		definition := `{"audio":"required","steps":[{"id":"a","task":"caption","retry":{"attempts":1},"audio":{"audio_id":"${input.audio}"` + c.span + `}}]}`
+		definition := `{"audio":"required","steps":[{"id":"a","task":"caption","retry":{"attempts":1},
+			"audio":{"audio_id":"${input.audio}"` + c.span + `}}]}`
 		source := b.recording(t, "wind")
 		task := job("job-1", definition, ``, source)
 		task.Priority, task.Deadline = services.PriorityHigh, time.Now().Add(time.Hour)
@@ -248,7 +250,9 @@ func TestTheProgressOfARun(t *testing.T) {
 		require.Equal(t, services.StepProgress{
 			ID: "a", Status: StepSucceeded, Progress: 1, Started: began, Ended: began.Add(time.Second),
 		}, states[0])
-		require.Equal(t, services.StepProgress{ID: "b", Status: StepRunning, Progress: 0.125, Started: began.Add(time.Second), Total: 4}, states[1])
+		require.Equal(t, services.StepProgress{
+			ID: "b", Status: StepRunning, Progress: 0.125, Started: began.Add(time.Second), Total: 4,
+		}, states[1])
 		next <- nil
 		expect(0.5+0.5*1.5/4, "b 1/4")
 		next <- nil
@@ -323,10 +327,10 @@ func TestTheStateOfTheService(t *testing.T) {
 		{services.Task{Job: "j", Params: []byte(`{"definition":{"steps":[]}}`)}, "steps must have at least one step"},
 		{services.Task{Job: "j", Params: []byte(`{"definition":{"x":1}}`)}, "x is not a field"},
 		{services.Task{Params: []byte(`{"definition":{"steps":[{"id":"a","task":"generate"}]}}`)}, "a pipeline runs as a job"},
-		{services.Task{Job: "j", Params: []byte(`{"input":{"x":1},"definition":{"steps":[{"id":"a","task":"generate"}]}}`)}, "input.x is not an input"},
-		{services.Task{Job: "j", Params: []byte(`{"definition":{"audio":"required","steps":[{"id":"a","task":"generate"}]}}`)}, "file is missing"},
+		{job("j", `{"steps":[{"id":"a","task":"generate"}]}`, `{"x":1}`, nil), "input.x is not an input"},
+		{job("j", `{"audio":"required","steps":[{"id":"a","task":"generate"}]}`, ``, nil), "file is missing"},
 		{job("j", `{"steps":[{"id":"a","task":"generate"}]}`, ``, &library.Source{}), "file is not used by this pipeline"},
-		{services.Task{Job: "j", Params: []byte(`{"definition":{"steps":[{"id":"a","task":"nothing"}]}}`)}, "steps.a.task \"nothing\" does not exist"},
+		{job("j", `{"steps":[{"id":"a","task":"nothing"}]}`, ``, nil), "steps.a.task \"nothing\" does not exist"},
 	} {
 		_, err := b.Prepare(t.Context(), c.task)
 		require.ErrorContains(t, err, c.fault)
@@ -334,163 +338,6 @@ func TestTheStateOfTheService(t *testing.T) {
 	}
 	require.Error(t, b.Restart(t.Context(), services.Task{Job: "j"}, ""))
 	id := strings.Repeat("0a", 32)
-	require.ElementsMatch(t, []string{id, id[1:] + "0"}, recordings(map[string]any{"a": []any{id, id, 1}, "b": id[1:] + "0", "c": id[1:] + "G"}))
-}
-
-// TestADrawing is compared with what it must be.
-func TestADrawing(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	d := Definition{Name: "a<b", Steps: []Step{
-		{ID: "one", Task: "x"}, {ID: "two", Task: "y", Foreach: "${[1]}", After: []string{"one"}}, {ID: "three", Task: "z", If: "${true}"},
-		{ID: "four", Task: "w", After: []string{"two", "three"}},
-	}}
-	states := []services.StepProgress{
-		{ID: "one", Status: StepSucceeded}, {ID: "two", Status: StepRunning, Done: 1, Total: 4, Progress: 0.25},
-		{ID: "three", Status: StepFailed, Error: `"no"`}, {ID: "four", Status: StepSkipped},
-	}
-	text, err := b.Draw(d, states, FormatMermaid)
-	require.ErrorContains(t, err, "name must be")
-	require.Empty(t, text)
-	d.Name = "a"
-	text, err = b.Draw(d, states, FormatMermaid)
-	require.NoError(t, err)
-	require.Equal(t, `flowchart LR
-  s_one["one<br/>x"]
-  s_two[["two<br/>y, 1 of 4"]]
-  s_three{{"three<br/>z"}}
-  s_four["four<br/>w"]
-  s_one --> s_two
-  s_three --> s_four
-  s_two --> s_four
-  classDef running fill:#dbeafe,stroke:#2563eb,color:#18181b
-  class s_two running
-  classDef succeeded fill:#dcfce7,stroke:#16a34a,color:#18181b
-  class s_one succeeded
-  classDef failed fill:#fee2e2,stroke:#dc2626,color:#18181b
-  class s_three failed
-  classDef skipped fill:#fafafa,stroke:#d4d4d8,color:#18181b
-  class s_four skipped
-`, text)
-	states[0] = services.StepProgress{ID: "one", Status: StepRunning, Progress: 0.5}
-	text, err = b.Draw(d, states, FormatSVG)
-	require.NoError(t, err)
-	for _, want := range []string{
-		`viewBox="0 0 672 160" width="672" height="160"`, "<title>pipeline a</title>",
-		`<path d="M192 42 C220 42 220 42 248 42"`, `<path d="M192 118 C220 118 452 42 480 42"`, `<path d="M424 42 C452 42 452 42 480 42"`,
-		`<rect x="16" y="16" width="176" height="52" rx="6" fill="#dbeafe" stroke="#2563eb"/>`, `<rect x="16" y="64" width="88" height="4" fill="#2563eb"/>`,
-		`<rect x="252" y="20" width="176" height="52" rx="6" fill="#dbeafe" stroke="#2563eb"/>`,
-		`<rect x="248" y="64" width="44" height="4" fill="#2563eb"/>`, `<title>&quot;no&quot;</title>`,
-		`<rect x="480" y="16" width="176" height="52" rx="6" fill="#fafafa" stroke="#d4d4d8" stroke-dasharray="4 3"/>`,
-		`<text x="28" y="38" font-weight="600" fill="#18181b">one</text>`, `<text x="28" y="56" fill="#52525b">x, 50%</text>`,
-	} {
-		require.Contains(t, text, want)
-	}
-	text, err = b.Draw(d, nil, FormatSVG)
-	require.NoError(t, err)
-	require.Contains(t, text, "z, if")
-	require.Contains(t, text, "y, for each")
-	require.NotContains(t, text, "stroke-dasharray")
-	_, err = b.Draw(d, nil, "png")
-	require.ErrorContains(t, err, `format must be json, mermaid or svg, got "png"`)
-}
-
-// TestTheLimitsOfFunctions has each limit, and the values beside it.
-func TestTheLimitsOfFunctions(t *testing.T) {
-	t.Parallel()
-	env, err := environment(map[string]*shape{"input": anyShape})
-	require.NoError(t, err)
-	long := strings.Repeat("x", maxText-2)
-	for text, fault := range map[string]string{
-		"size(range(1000)) == 1000":                 "",
-		"range(1001)":                               "range must be of 0 to 1000, got 1001",
-		"range(-1)":                                 "range must be of 0 to 1000, got -1",
-		"size(windows(500.0, 0.5)) == 1000":         "",
-		"windows(500.6, 0.5)":                       "make more than 1000 windows",
-		"windows(1.0, 0.4)":                         "the length of windows must be at least 0.5 seconds, got 0.4",
-		"windows(1.0, 0.0/0.0)":                     "the length of windows must be at least",
-		"windows(10.5, 10.0)[1].start == 10.0":      "",
-		"windows(10.4, 10.0)[0].end == 10.4":        "",
-		"join([input.long, null, 'ab'], '') != ''":  "",
-		"join([input.long, 'a'], 'bc')":             "join makes a text of more than 1048576 bytes",
-		"join([], 'x') == ''":                       "",
-		"join([null, null, 'a', null], 'x') == 'a'": "",
-		"join([1], 'x')":                            "no such overload",
-		"best([null, -5.0, null, -4, -4.0]) == 3":   "",
-		"best([null])":                              "best: the list has no number",
-		"best(['a'])":                               "no such overload",
-		"1.0 / 0.0":                                 "is not a number",
-		"-1.0 / 0.0":                                "is not a number",
-		"{1: 2}":                                    "the keys of an object must be strings, got a int",
-		"{'a': 0.0 / 0.0}":                          "is not a number",
-		"[0.0 / 0.0]":                               "is not a number",
-		"overlap('a b c', 'C, b; d 4') == 0.5":      "",
-		"timestamp('2020-01-01T00:00:00Z')":         "",
-		"5u":                                        "",
-		"'" + strings.Repeat("y", 100) + "'.x":      "",
-	} {
-		e, err := compile(env, text)
-		if strings.HasSuffix(text, "'.x") {
-			require.ErrorContains(t, err, "${'"+strings.Repeat("y", 79)+"…}")
-			continue
-		}
-		require.NoError(t, err, text)
-		made, err := e.eval(scope{vars: map[string]any{"input": map[string]any{"long": long}}})
-		if fault != "" {
-			require.ErrorContains(t, err, fault, text)
-			continue
-		}
-		require.NoError(t, err, text)
-		if strings.Contains(text, "==") || strings.Contains(text, "!=") {
-			require.Equal(t, true, made, text)
-		}
-	}
-	value := func(parts ...part) *value { return &value{parts: parts} }
-	e, err := compile(env, "input.long")
-	require.NoError(t, err)
-	s := scope{vars: map[string]any{"input": map[string]any{"long": long}}}
-	made, err := value(part{text: "ab"}, part{expr: e}).eval(s)
-	require.NoError(t, err)
-	require.Equal(t, "ab"+long, made)
-	_, err = value(part{text: "abc"}, part{expr: e}).eval(s)
-	require.ErrorContains(t, err, "input.long: makes a text of more than 1048576 bytes")
-}
-
-// TestTextsAreSplit at their expressions.
-func TestTextsAreSplit(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"": "[]", "a": "[a]", "${a}": "<a>", "${ a }": "<a>", "x${a}y": "[x]<a>[y]", "$${a}": "[${a}]", "a$${b}${c}": "[a${b}]<c>", "$a": "[$a]",
-		"${ {'a': {}} }": "<{'a': {}}>", `${'}'}`: "<'}'>", `${"\"}"}`: `<"\"}">`, "${a}${b}": "<a><b>", "${a": "has ${ without its }", "$": "[$]",
-		"x${'a": "has ${ without its }", `${'\`: "has ${ without its }", "${{}": "has ${ without its }", "}": "[}]",
-	} {
-		parts, err := split(text, func(text string) *expression { return &expression{text: text} })
-		if strings.HasPrefix(want, "has") {
-			require.ErrorContains(t, err, want, text)
-			continue
-		}
-		require.NoError(t, err, text)
-		got := ""
-		for _, p := range parts {
-			if p.expr != nil {
-				got += "<" + p.expr.text + ">"
-			} else {
-				got += "[" + p.text + "]"
-			}
-		}
-		require.Equal(t, want, got)
-	}
-	plain, open := &value{literal: 1}, &value{parts: []part{{expr: &expression{}}}}
-	for _, c := range []struct {
-		of   *value
-		want bool
-	}{
-		{nil, true}, {plain, true}, {open, false}, {&value{broken: true}, false}, {&value{object: map[string]*value{"a": plain}}, true},
-		{&value{object: map[string]*value{"a": open}}, false}, {&value{list: []*value{plain, plain}}, true}, {&value{list: []*value{plain, open}}, false},
-	} {
-		require.Equal(t, c.want, c.of.constant())
-	}
-	require.Equal(t, "_.n", recordID("", "n"))
-	require.Equal(t, "ann-1.n", recordID("ann-1", "n"))
-	require.Equal(t, "_622f31.n", recordID("b/1", "n"))
+	input := map[string]any{"a": []any{id, id, 1}, "b": id[1:] + "0", "c": id[1:] + "G"}
+	require.ElementsMatch(t, []string{id, id[1:] + "0"}, recordings(input))
 }
