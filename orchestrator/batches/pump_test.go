@@ -138,7 +138,12 @@ func TestConflictsOfARemoval(t *testing.T) {
 func TestItemsFillSegments(t *testing.T) {
 	t.Parallel()
 	store := &recordstest.Faulty{Store: recordstest.NewMemory()}
-	b := prepare(t, store, newWorker()).begin(t)
+	w := newWorker()
+	w.run = func(ctx context.Context, _ services.Task) (services.TaskResult, error) {
+		<-ctx.Done()
+		return services.TaskResult{}, ctx.Err()
+	}
+	b := prepare(t, store, w).begin(t)
 	sizes := []int{60 << 10, 60 << 10, 60 << 10, 60 << 10, 60 << 10, 200 << 10, 200 << 10, 10, 250 << 10, 250 << 10}
 	d, err := b.Draft(anyone)
 	require.NoError(t, err)
@@ -167,6 +172,7 @@ func TestItemsFillSegments(t *testing.T) {
 	require.NoError(t, d.Discard(t.Context()))
 	_, err = b.Cancel(t.Context(), "", v.ID)
 	require.NoError(t, err)
+	require.Equal(t, batches.StatusCancelled, b.end(t, v.ID).Status)
 
 	other := b.draft(t, say(strings.Repeat("x", 200<<10), strings.Repeat("x", 200<<10))...)
 	fault := store.Arm(1)
