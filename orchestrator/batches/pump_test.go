@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grym-synth/grym-synth/internal/lifecycle"
 	"github.com/grym-synth/grym-synth/orchestrator/batches"
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/orchestrator/records/recordstest"
@@ -185,4 +186,16 @@ func TestItemsFillSegments(t *testing.T) {
 	stored, err := b.Get(t.Context(), "", v.ID)
 	require.NoError(t, err)
 	require.Len(t, names, len(stored.Inputs)+len(stored.Outputs))
+}
+
+// TestARetryOfNothing leaves a batch as it is in which everything has succeeded.
+func TestARetryOfNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newWorker())
+	v := b.end(t, b.submit(t, request, say("a")...).ID)
+	again, err := b.Retry(t.Context(), "alice", v.ID, false)
+	require.NoError(t, err)
+	require.Equal(t, batches.StatusSucceeded, again.Status)
+	require.Equal(t, v.Revision, again.Revision)
+	require.ErrorIs(t, b.Start(t.Context()), lifecycle.ErrStarted)
 }
