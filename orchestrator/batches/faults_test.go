@@ -212,8 +212,9 @@ func failEachCall(t *testing.T, phase string) {
 				require.NoError(t, c.do(t, f), "again")
 				fault = nil
 			}
-			if fault != nil && phase != "submission" && !ofRecording(store.Calls()[nth-1]) {
-				require.Contains(t, f.log.String(), fault.Error(), store.Calls()[nth-1])
+			calls := store.Calls() // their number is not always the same
+			if fault != nil && phase != "submission" && len(calls) >= nth && !ofRecording(calls[nth-1]) {
+				require.Contains(t, f.log.String(), fault.Error(), calls[nth-1])
 			}
 			if phase == "submission" {
 				close(f.hold)
