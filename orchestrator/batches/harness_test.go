@@ -28,6 +28,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type worker struct {
 	mu   sync.Mutex
 	said map[string]int
+	// check adds to what it checks; nil adds nothing.
+	check func(task services.Task) error
 	// run replaces what it does; nil answers with the text.
 	run func(ctx context.Context, task services.Task) (services.TaskResult, error)
 }
@@ -56,6 +58,9 @@ func (w *worker) Check(_ context.Context, task services.Task) error {
 	}
 	if task.Audio != nil && task.Audio.Size() == 3 {
 		return services.Invalidf("file", "is no recording")
+	}
+	if w.check != nil {
+		return w.check(task)
 	}
 	return nil
 }
@@ -113,6 +118,7 @@ type options struct {
 	jobs    jobs.Config
 	batches batches.Config
 	sealAt  int
+	log     slog.Handler
 }
 
 func newWorker() *worker { return &worker{said: make(map[string]int)} }
@@ -120,12 +126,12 @@ func newWorker() *worker { return &worker{said: make(map[string]int)} }
 // prepare makes the managers over a store without starting them.
 func prepare(t *testing.T, store records.Store, w *worker, change ...func(*options)) *bundle {
 	t.Helper()
-	o := options{jobs: jobs.DefaultConfig(), batches: batches.DefaultConfig(), sealAt: 256}
+	o := options{jobs: jobs.DefaultConfig(), batches: batches.DefaultConfig(), sealAt: 256, log: slog.DiscardHandler}
 	o.jobs.Retry = jobs.RetryConfig{Delay: time.Millisecond, MaxDelay: time.Millisecond}
 	for _, one := range change {
 		one(&o)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(o.log)
 	b := &bundle{worker: w, receiver: &receiver{}, db: records.NewDatabase(store, log)}
 	b.library = library.New(o.jobs.Audio, b.db, log)
 	b.library.SetProbe(func(services.AudioSource) (library.Facts, string) { return library.Facts{}, "audio/wav" })

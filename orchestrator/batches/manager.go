@@ -131,6 +131,16 @@ func (t *tracker) isOpen(item int) bool {
 	return t.batch == nil || item >= 0 && item < t.batch.Items && t.batch.States.at(item) == stateOpen
 }
 
+// jobs returns the ids of the jobs of all items.
+func (t *tracker) jobs() (ids []string) {
+	for _, list := range []map[int]*jobs.Job{t.live, t.retained} {
+		for _, job := range list {
+			ids = append(ids, job.ID)
+		}
+	}
+	return ids
+}
+
 // changed applies a change of a batch by any process. It is called with the collection's lock
 // held.
 func (m *Manager) changed(e records.Event[Batch]) {

@@ -108,6 +108,15 @@ func lost(name string, err error) error {
 	return err
 }
 
+// unreadable returns the fault for a segment that ends within a line, or the store's for one
+// that cannot be read now.
+func unreadable(segment Segment, err error) error {
+	if services.KindOf(err) == services.KindUnavailable {
+		return fmt.Errorf("read segment %s: %w", segment.Object, err)
+	}
+	return services.Internal(err, "segment %s cannot be read", segment.Object)
+}
+
 // place is where the line of an outcome lies.
 type place struct {
 	segment uint32
@@ -157,7 +166,7 @@ func (m *Manager) scan(ctx context.Context, segment Segment, visit func(head []b
 			return nil
 		}
 		if err != nil {
-			return services.Internal(err, "segment %s cannot be read", segment.Object)
+			return unreadable(segment, err)
 		}
 		if err := visit(head, at, size); err != nil {
 			return err
@@ -204,7 +213,7 @@ func (p *picker) line(ctx context.Context, at place) (Outcome, error) {
 	}
 	raw := make([]byte, at.bytes)
 	if _, err := io.ReadFull(one.buffer, raw); err != nil {
-		return out, services.Internal(err, "segment %s cannot be read", p.segments[at.segment].Object)
+		return out, unreadable(p.segments[at.segment], err)
 	}
 	one.at += int64(at.bytes)
 	err = json.Unmarshal(raw, &out)

@@ -72,9 +72,7 @@ func (m *Manager) removeLost(ctx context.Context) {
 	var lost []string
 	for _, t := range m.trackers {
 		if t.batch == nil {
-			for _, job := range t.live {
-				lost = append(lost, job.ID)
-			}
+			lost = append(lost, t.jobs()...)
 		}
 	}
 	m.mu.Unlock()
@@ -135,11 +133,7 @@ func (m *Manager) remove(ctx context.Context, b Batch) error {
 	m.mu.Lock()
 	var ids []string
 	if t := m.trackers[b.ID]; t != nil {
-		for _, list := range []map[int]*jobs.Job{t.live, t.retained} {
-			for _, job := range list {
-				ids = append(ids, job.ID)
-			}
-		}
+		ids = t.jobs()
 	}
 	m.mu.Unlock()
 	for _, id := range ids {

@@ -84,3 +84,34 @@ func TestEachCallOfTheStoreCanFailUnderAJob(t *testing.T) {
 		})
 	}
 }
+
+// TestALongResultThatCannotBeReadNow has each call of the store fail while a result is read that
+// is stored beside its record. It stays the fault of the store, and the result can be read later.
+func TestALongResultThatCannotBeReadNow(t *testing.T) {
+	t.Parallel()
+	recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			long := strings.Repeat("long", 10<<10)
+			b := prepareOver(t, &worker{run: says(long)}, store)
+			require.NoError(t, b.db.Start(t.Context()))
+			require.NoError(t, b.Start(t.Context()))
+			synctest.Wait()
+			job := b.end(t, b.submit(t, jobs.Submission{}).ID)
+			fault := store.Arm(nth)
+			_, value, err := b.Result(t.Context(), "", job.ID)
+			store.Disarm()
+			if nth > 0 {
+				require.ErrorIs(t, err, fault)
+				require.Equal(t, services.KindUnavailable, services.KindOf(err))
+				_, value, err = b.Result(t.Context(), "", job.ID)
+			}
+			require.NoError(t, err)
+			require.JSONEq(t, `"`+long+`"`, string(value))
+			require.NoError(t, store.DeleteObject(t.Context(), job.Result.ValueID))
+			_, _, err = b.Result(t.Context(), "", job.ID)
+			require.Equal(t, services.KindInternal, services.KindOf(err), "a lost one is")
+			b.stop()
+		})
+	})
+}

@@ -144,14 +144,23 @@ func (m *Manager) Result(ctx context.Context, viewer, id string) (Job, json.RawM
 	}
 	object, err := m.store.Object(ctx, job.Result.ValueID)
 	if err != nil {
-		return job, nil, services.Internal(err, "the result of job %s cannot be read", id)
+		return job, nil, unreadable(id, err)
 	}
 	defer object.Close()
 	value, err := io.ReadAll(object)
 	if err != nil {
-		return job, nil, services.Internal(err, "the result of job %s cannot be read", id)
+		return job, nil, unreadable(id, err)
 	}
 	return job, value, nil
+}
+
+// unreadable returns the fault for a result that cannot be read. While the store is
+// unavailable it stays the store's: the result may be read later.
+func unreadable(id string, err error) error {
+	if services.KindOf(err) == services.KindUnavailable {
+		return fmt.Errorf("read the result of job %s: %w", id, err)
+	}
+	return services.Internal(err, "the result of job %s cannot be read", id)
 }
 
 // end sets the terminal status of the job.

@@ -160,14 +160,23 @@ func (s *Service) ResultOf(ctx context.Context, o Outcome) (json.RawMessage, err
 	}
 	object, err := s.Database.Store().Object(ctx, o.ResultID)
 	if err != nil {
-		return nil, services.Internal(err, "the result of step %s cannot be read", o.Step)
+		return nil, o.unreadable(err)
 	}
 	defer object.Close()
 	raw, err := io.ReadAll(object)
 	if err != nil {
-		return nil, services.Internal(err, "the result of step %s cannot be read", o.Step)
+		return nil, o.unreadable(err)
 	}
 	return raw, nil
+}
+
+// unreadable returns the fault for a result that cannot be read. While the store is
+// unavailable it stays the store's, so that the run is tried again.
+func (o Outcome) unreadable(err error) error {
+	if services.KindOf(err) == services.KindUnavailable {
+		return fmt.Errorf("read the result of step %s: %w", o.Step, err)
+	}
+	return services.Internal(err, "the result of step %s cannot be read", o.Step)
 }
 
 // Outcomes returns the outcomes of a run with their results, in the order of their ends.

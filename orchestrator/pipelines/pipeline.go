@@ -137,11 +137,13 @@ func (s *Service) Create(ctx context.Context, caller services.Caller, d Definiti
 	if err := s.check(ctx, d); err != nil {
 		return Pipeline{}, false, err
 	}
-	if before, err := s.Get(ctx, caller, d.Name); err == nil {
-		if before.Origin == OriginStored && before.Definition.Hash() == d.Hash() {
-			return before, true, nil
-		}
+	switch before, err := s.Get(ctx, caller, d.Name); {
+	case err == nil && before.Origin == OriginStored && before.Definition.Hash() == d.Hash():
+		return before, true, nil
+	case err == nil:
 		return Pipeline{}, false, fmt.Errorf("%q: %w", d.Name, ErrExists)
+	case !errors.Is(err, records.ErrMissing):
+		return Pipeline{}, false, err
 	}
 	if err := s.Database.Store().Room(records.LeastRoom); err != nil {
 		return Pipeline{}, false, err

@@ -83,9 +83,10 @@ func addFields(t reflect.Type, name string, fields map[string]*shape) {
 	for field := range t.Fields() {
 		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		switch {
-		case tag == "-" || !field.IsExported():
-		case field.Anonymous && tag == "":
-			addFields(field.Type, name, fields)
+		case tag == "-":
+		case field.Anonymous && tag == "" && field.Type.Kind() == reflect.Struct:
+			addFields(field.Type, name, fields) // as encoding/json does, also of an unexported type
+		case !field.IsExported():
 		case tag == "":
 			fields[field.Name] = shapeOf(field.Type, name+"."+field.Name)
 		default:
