@@ -77,7 +77,7 @@ func hear(source *failing, limits Limits) (h heard, err error) {
 }
 
 // requireFaults lets each of the first calls of a file fail in turn, and some of those after
-// them: the fault must be returned.
+// them: the fault must be returned, or nothing be missing.
 func requireFaults(t *testing.T, name string, file []byte, limits Limits) {
 	t.Helper()
 	plain := &failing{Reader: bytes.NewReader(file)}
@@ -85,9 +85,13 @@ func requireFaults(t *testing.T, name string, file []byte, limits Limits) {
 	require.NoError(t, err, name)
 	for n := 1; n <= plain.calls; {
 		source := &failing{Reader: bytes.NewReader(file), n: n}
-		_, err := hear(source, limits)
-		require.ErrorIs(t, err, errDisk, "%s: call %d of %d", name, n, plain.calls)
-		require.Equal(t, services.KindInternal, services.KindOf(err), "%s: call %d of %d", name, n, plain.calls)
+		got, err := hear(source, limits)
+		if err == nil && n == plain.calls { // a call at the end of the file may be superfluous
+			require.Equal(t, want, got, name)
+		} else {
+			require.ErrorIs(t, err, errDisk, "%s: call %d of %d", name, n, plain.calls)
+			require.Equal(t, services.KindInternal, services.KindOf(err), "%s: call %d of %d", name, n, plain.calls)
+		}
 		if n++; n > 40 {
 			n += plain.calls / 7
 		}
@@ -144,9 +148,19 @@ func TestReadFaultsOfMP2(t *testing.T) {
 	requireFaultsOf(t, "speech.mp2")
 }
 
-func TestReadFaultsOfOgg(t *testing.T) {
+func TestReadFaultsOfVorbis(t *testing.T) {
 	t.Parallel()
-	requireFaultsOf(t, "speech-22k.ogg", "speech-silk.opus", "speech-flac.oga")
+	requireFaultsOf(t, "speech-22k.ogg")
+}
+
+func TestReadFaultsOfOpus(t *testing.T) {
+	t.Parallel()
+	requireFaultsOf(t, "speech-silk.opus")
+}
+
+func TestReadFaultsOfFLACInOgg(t *testing.T) {
+	t.Parallel()
+	requireFaultsOf(t, "speech-flac.oga")
 }
 
 func TestReadFaultsOfFLAC(t *testing.T) {
@@ -154,14 +168,39 @@ func TestReadFaultsOfFLAC(t *testing.T) {
 	requireFaultsOf(t, "speech.flac")
 }
 
-func TestReadFaultsOfMatroska(t *testing.T) {
+func TestReadFaultsOfWebM(t *testing.T) {
 	t.Parallel()
-	requireFaultsOf(t, "speech.webm", "speech-live.webm", "speech-flac.mka")
+	requireFaultsOf(t, "speech.webm")
+}
+
+func TestReadFaultsOfLiveWebM(t *testing.T) {
+	t.Parallel()
+	requireFaultsOf(t, "speech-live.webm")
+}
+
+func TestReadFaultsOfFLACInMatroska(t *testing.T) {
+	t.Parallel()
+	requireFaultsOf(t, "speech-flac.mka")
 }
 
 func TestReadFaultsOfMP4(t *testing.T) {
 	t.Parallel()
-	requireFaultsOf(t, "speech-alac.m4a", "speech-opus.mp4", "speech-opus-live.mp4", "speech-alac-live.mp4")
+	requireFaultsOf(t, "speech-alac.m4a")
+}
+
+func TestReadFaultsOfOpusInMP4(t *testing.T) {
+	t.Parallel()
+	requireFaultsOf(t, "speech-opus.mp4")
+}
+
+func TestReadFaultsOfLiveMP4(t *testing.T) {
+	t.Parallel()
+	requireFaultsOf(t, "speech-opus-live.mp4")
+}
+
+func TestReadFaultsOfALACInLiveMP4(t *testing.T) {
+	t.Parallel()
+	requireFaultsOf(t, "speech-alac-live.mp4")
 }
 
 func TestReadFaultsOfCAF(t *testing.T) {
