@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"path/filepath"
 	"testing"
 
@@ -106,11 +107,30 @@ func requireFaults(t *testing.T, name string, file []byte, limits Limits) {
 	}
 }
 
+// requireGolden compares a clip with ffmpeg's decoding.
+func requireGolden(t *testing.T, name string, file []byte) {
+	t.Helper()
+	got, err := hear(&failing{Reader: bytes.NewReader(file)}, DefaultLimits())
+	require.NoError(t, err)
+	want := goldens(t)[name]
+	require.Equal(t, want.Channels, got.format.Channels, name)
+	require.Len(t, got.samples, int(want.Frames)*want.Channels, name)
+	var squares float64
+	for _, x := range got.samples {
+		squares += float64(x) * float64(x)
+	}
+	require.InEpsilon(t, want.RMS, math.Sqrt(squares/float64(len(got.samples))), 2e-3, name)
+	for i, x := range want.Middle {
+		require.InDelta(t, x, got.samples[(int(want.Frames)/2+i)*want.Channels], 2e-3, "%s, sample %d of the middle", name, i)
+	}
+}
+
 // requireFaultsOf is requireFaults for clips, also for a part of each.
 func requireFaultsOf(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		file := clip(t, name)
+		requireGolden(t, name, file)
 		requireFaults(t, name, file, DefaultLimits())
 		part := DefaultLimits()
 		part.Start, part.End = 0.3, 0.5
