@@ -367,6 +367,7 @@ func TestAQuietStreamOfTheStateHasComments(t *testing.T) {
 		require.Equal(t, 33*time.Second, time.Since(began))
 		text := w.Body.String()
 		require.Equal(t, 2, strings.Count(text, "event: resources"), "at the beginning, and after 6 seconds")
+		require.Contains(t, text, `"budget_bytes":9`)
 		require.Equal(t, 1, strings.Count(text, "event: system"))
 		require.Equal(t, 1, strings.Count(text, ":\n\n"), "after 14 quiet seconds, at 20; the next would be at 34")
 		for _, v := range e.stateViews() {
