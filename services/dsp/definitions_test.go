@@ -37,14 +37,14 @@ func noise(seed uint64, n int) []float32 {
 	return x
 }
 
-// plainI0 is the Bessel function as the mean of exp(x cos a) over the circle.
+// plainI0 is the Bessel function by its series, with terms that are zero at the end.
 func plainI0(x float64) float64 {
-	const steps = 96
-	sum := 0.0
-	for k := range steps {
-		sum += math.Exp(x * math.Cos(2*math.Pi*float64(k)/steps))
+	sum, term := 1.0, 1.0
+	for k := range 40 {
+		term *= x * x / 4 / float64((k+1)*(k+1))
+		sum += term
 	}
-	return sum / steps
+	return sum
 }
 
 // plainResample evaluates the windowed sinc at the time of each output.
@@ -74,7 +74,7 @@ func plainResample(from, to int, in []float32) []float64 {
 func TestResamplerIsAWindowedSinc(t *testing.T) {
 	t.Parallel()
 	for _, r := range []struct{ from, to, n int }{
-		{48000, 16000, 300}, {16000, 22050, 200}, {44100, 16000, 400}, {44101, 16000, 500}, {16000, 44101, 120}, {15999, 16000, 200},
+		{48000, 16000, 200}, {16000, 22050, 60}, {44101, 16000, 150},
 	} {
 		in := noise(1, r.n)
 		out := resample(t, r.from, r.to, in)
@@ -132,7 +132,7 @@ func TestFilterBankIsItsDefinition(t *testing.T) {
 func TestLimitsOfAFilterBank(t *testing.T) {
 	t.Parallel()
 	// A frame of 1 s has as many samples as the rate.
-	good := FilterBankConfig{SampleRateHz: 16000, Bins: 80, LengthMS: 1000, ShiftMS: 1000}
+	good := FilterBankConfig{SampleRateHz: 2000, Bins: 5, LengthMS: 1000, ShiftMS: 1000}
 	for _, c := range []struct {
 		change func(*FilterBankConfig)
 		want   string // of the refusal
@@ -144,10 +144,10 @@ func TestLimitsOfAFilterBank(t *testing.T) {
 		{func(c *FilterBankConfig) { c.Bins = 1025 }, "number of mel bins must be from 4 to 1024, got 1025"},
 		{func(c *FilterBankConfig) { c.SampleRateHz = 1 << 16 }, ""},
 		{func(c *FilterBankConfig) { c.SampleRateHz = 1<<16 + 1 }, "frame length must be from 2 to 65536 samples, got 65537"},
-		{func(c *FilterBankConfig) { c.LengthMS = 2 * 0.0625 }, ""},
-		{func(c *FilterBankConfig) { c.LengthMS = 0.0625 }, "frame length must be from 2 to 65536 samples, got 1"},
-		{func(c *FilterBankConfig) { c.ShiftMS = 0.0625 }, ""},
-		{func(c *FilterBankConfig) { c.ShiftMS = 0.0624 }, "frame shift must be at least one sample, got 0.0624 ms"},
+		{func(c *FilterBankConfig) { c.LengthMS = 1 }, ""},
+		{func(c *FilterBankConfig) { c.LengthMS = 0.5 }, "frame length must be from 2 to 65536 samples, got 1"},
+		{func(c *FilterBankConfig) { c.ShiftMS = 0.5 }, ""},
+		{func(c *FilterBankConfig) { c.ShiftMS = 0.4999 }, "frame shift must be at least one sample, got 0.4999 ms"},
 		{func(c *FilterBankConfig) { c.SampleRateHz = 41 }, ""},
 		{func(c *FilterBankConfig) { c.SampleRateHz = 40 }, "sample rate must be above 40 Hz, got 40"},
 	} {
@@ -260,4 +260,38 @@ func TestWhisperMelKeepsItsRange(t *testing.T) {
 		least, most = min(least, v), max(most, v)
 	}
 	require.InDelta(t, 2, most-least, 1e-6)
+}
+
+func TestLimitsOfAMelSpectrogram(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		change func(*MelConfig)
+		good   bool
+	}{
+		{func(*MelConfig) {}, true},
+		{func(c *MelConfig) { c.FFT = 63 }, false},
+		{func(c *MelConfig) { c.Hop = 1 }, true},
+		{func(c *MelConfig) { c.Hop = 0 }, false},
+		{func(c *MelConfig) { c.Hop = 32 }, true},
+		{func(c *MelConfig) { c.Hop = 33 }, false},
+		{func(c *MelConfig) { c.Bands = 1 }, true},
+		{func(c *MelConfig) { c.Bands = 0 }, false},
+		{func(c *MelConfig) { c.Scale = MelHTK }, true},
+		{func(c *MelConfig) { c.Scale = "bark" }, false},
+		{func(c *MelConfig) { c.LowHz = -1 }, false},
+		{func(c *MelConfig) { c.LowHz, c.HighHz = 100, 100 }, false},
+		{func(c *MelConfig) { c.LowHz, c.HighHz = 100, 101 }, true},
+		{func(c *MelConfig) { c.HighHz = 4000 }, true},
+		{func(c *MelConfig) { c.HighHz = 4001 }, false},
+		{func(c *MelConfig) { c.LowHz = math.NaN() }, false},
+	} {
+		cfg := MelConfig{SampleRateHz: 8000, FFT: 64, Hop: 16, Bands: 4, HighHz: 3000, Scale: MelSlaney}
+		c.change(&cfg)
+		m, err := NewMelSpectrogram(cfg)
+		require.Equal(t, c.good, err == nil, "%+v", cfg)
+		if c.good {
+			require.Equal(t, cfg.Bands, m.Bands())
+			require.Len(t, m.Compute(noise(4, 200)), m.Rows(200)*cfg.Bands)
+		}
+	}
 }
