@@ -59,7 +59,8 @@ func sample(schema *openapi3.Schema, depth int) any {
 	case s.Type.Is("boolean"):
 		candidates = append(candidates, true)
 	case s.Type.Is("string"):
-		for _, text := range []string{"a", "a/b", "2026-11-24T18:00:00Z", "https://example.org/", strings.Repeat("a", 12), strings.Repeat("a", 64), "1"} {
+		for _, text := range []string{"a", "a/b", "2026-11-24T18:00:00Z", "https://example.org/",
+			strings.Repeat("a", 12), strings.Repeat("a", 64), "1"} {
 			candidates = append(candidates, text)
 		}
 	default:

@@ -70,7 +70,8 @@ func TestEachSettingHasItsLimits(t *testing.T) {
 		require.Equal(t, want, cfg.Proxied())
 	}
 	require.True(t, Config{TrustedProxies: []string{"::1"}}.Proxied())
-	for listen, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "0.0.0.0:1": false, "127.0.0.1": false, ":1": false} {
+	for listen, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true,
+		"0.0.0.0:1": false, "127.0.0.1": false, ":1": false} {
 		require.Equal(t, want, Config{Listen: listen}.onLoopback(), listen)
 	}
 	remote, err := AudioURLConfig{}.remote()
@@ -183,7 +184,8 @@ func TestAddressesOfClientsBehindAProxy(t *testing.T) {
 		secure              bool
 		attrs               string
 	}{
-		"trusted":            {"10.0.0.1:5", "https", "audio.example", "1.2.3.4", "audio.example", true, "[proxy=10.0.0.1 scheme=https host=audio.example]"},
+		"trusted": {"10.0.0.1:5", "https", "audio.example", "1.2.3.4", "audio.example", true,
+			"[proxy=10.0.0.1 scheme=https host=audio.example]"},
 		"trusted, less said": {"10.0.0.1:5", "", "", "1.2.3.4", "127.0.0.1:8080", false, "[proxy=10.0.0.1]"},
 		"trusted, plain":     {"10.0.0.1:5", "http", "", "1.2.3.4", "127.0.0.1:8080", false, "[proxy=10.0.0.1 scheme=http]"},
 		"not trusted":        {"10.0.0.2:5", "https", "audio.example", "10.0.0.2:5", "127.0.0.1:8080", false, "[]"},
@@ -233,14 +235,16 @@ func TestRequestsAreLoggedAndTraced(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	require.Len(t, lines, 5)
-	for _, text := range []string{"level=INFO", "request_id=mine", "method=GET", "path=/v1/things/7", "status=200", "bytes=5", "remote=", "trace=abc"} {
+	for _, text := range []string{"level=INFO", "request_id=mine", "method=GET", "path=/v1/things/7", "status=200",
+		"bytes=5", "remote=", "trace=abc"} {
 		require.Contains(t, lines[0], text)
 	}
 	require.Contains(t, lines[1], "level=DEBUG")
 	require.NotContains(t, lines[3], "trace=")
 	plain := smallHandlers(t, func(*Config, *Dependencies) {})
 	called := false
-	plain.trace(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true })).ServeHTTP(httptest.NewRecorder(), ask(t, "GET", "/x"))
+	plain.trace(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true })).ServeHTTP(httptest.NewRecorder(),
+		ask(t, "GET", "/x"))
 	require.True(t, called, "without a tracer")
 }
 

@@ -172,30 +172,41 @@ func TestAKeyLetsIn(t *testing.T) {
 		id              string
 		slug            string
 	}{
-		"no key where one is needed":    {manyKeys{}, nil, false, "GET", "/v1/use", nil, "", "invalid_api_key"},
-		"another scheme":                {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Basic use"}, "", "invalid_api_key"},
-		"a key":                         {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "bearer  use "}, "use", ""},
-		"an unknown key":                {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer x"}, "", "invalid_api_key"},
-		"an old key":                    {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer old"}, "", "invalid_api_key"},
-		"a broken store":                {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer broken"}, "", "internal"},
-		"another scope":                 {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer read"}, "", "insufficient_scope"},
-		"one of two scopes":             {manyKeys{}, nil, false, "GET", "/v1/either", []string{"Authorization", "Bearer read"}, "read", ""},
-		"an admin":                      {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer admin"}, "admin", ""},
-		"a probe needs none":            {manyKeys{}, nil, false, "GET", "/livez", nil, "", ""},
-		"a probe of a foreign page":     {manyKeys{}, nil, false, "GET", "/livez", []string{"Host", "evil.example"}, "", "forbidden_origin"},
-		"that page with a key":          {manyKeys{}, nil, false, "GET", "/livez", []string{"Host", "evil.example", "Authorization", "Bearer none"}, "none", ""},
-		"that page with an unknown key": {manyKeys{}, nil, false, "GET", "/livez", []string{"Host", "evil.example", "Authorization", "Bearer x"}, "", "forbidden_origin"},
-		"that page, a broken store":     {manyKeys{}, nil, false, "GET", "/livez", []string{"Host", "evil.example", "Authorization", "Bearer broken"}, "", "internal"},
-		"metrics need one":              {manyKeys{}, nil, false, "GET", "/metrics", nil, "", "invalid_api_key"},
-		"metrics are open":              {manyKeys{}, nil, true, "GET", "/metrics", nil, "", ""},
-		"open metrics open no more":     {manyKeys{}, nil, true, "GET", "/v1/use", nil, "", "invalid_api_key"},
-		"no keys at all":                {nil, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer x"}, "", ""},
-		"a proxy":                       {nil, nil, false, "GET", "/v1/use", []string{"Via", "x", "Authorization", "Bearer use"}, "", "key_needed"},
-		"a proxy with a key":            {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Via", "x", "Authorization", "Bearer use"}, "use", ""},
-		"a proxy with a key too weak":   {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Via", "x", "Authorization", "Bearer read"}, "", "insufficient_scope"},
-		"a proxy with an unknown key":   {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Via", "x", "Authorization", "Bearer x"}, "", "key_needed"},
-		"a proxy without a key":         {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Via", "x"}, "", "key_needed"},
-		"a key that is not needed":      {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Authorization", "Bearer use"}, "", ""},
+		"no key where one is needed": {manyKeys{}, nil, false, "GET", "/v1/use", nil, "", "invalid_api_key"},
+		"another scheme": {manyKeys{}, nil, false, "GET", "/v1/use",
+			[]string{"Authorization", "Basic use"}, "", "invalid_api_key"},
+		"a key": {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "bearer  use "}, "use", ""},
+		"an unknown key": {manyKeys{}, nil, false, "GET", "/v1/use",
+			[]string{"Authorization", "Bearer x"}, "", "invalid_api_key"},
+		"an old key": {manyKeys{}, nil, false, "GET", "/v1/use",
+			[]string{"Authorization", "Bearer old"}, "", "invalid_api_key"},
+		"a broken store": {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer broken"}, "", "internal"},
+		"another scope": {manyKeys{}, nil, false, "GET", "/v1/use",
+			[]string{"Authorization", "Bearer read"}, "", "insufficient_scope"},
+		"one of two scopes":         {manyKeys{}, nil, false, "GET", "/v1/either", []string{"Authorization", "Bearer read"}, "read", ""},
+		"an admin":                  {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer admin"}, "admin", ""},
+		"a probe needs none":        {manyKeys{}, nil, false, "GET", "/livez", nil, "", ""},
+		"a probe of a foreign page": {manyKeys{}, nil, false, "GET", "/livez", []string{"Host", "evil.example"}, "", "forbidden_origin"},
+		"that page with a key": {manyKeys{}, nil, false, "GET", "/livez",
+			[]string{"Host", "evil.example", "Authorization", "Bearer none"}, "none", ""},
+		"that page with an unknown key": {manyKeys{}, nil, false, "GET", "/livez",
+			[]string{"Host", "evil.example", "Authorization", "Bearer x"}, "", "forbidden_origin"},
+		"that page, a broken store": {manyKeys{}, nil, false, "GET", "/livez",
+			[]string{"Host", "evil.example", "Authorization", "Bearer broken"}, "", "internal"},
+		"metrics need one":          {manyKeys{}, nil, false, "GET", "/metrics", nil, "", "invalid_api_key"},
+		"metrics are open":          {manyKeys{}, nil, true, "GET", "/metrics", nil, "", ""},
+		"open metrics open no more": {manyKeys{}, nil, true, "GET", "/v1/use", nil, "", "invalid_api_key"},
+		"no keys at all":            {nil, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer x"}, "", ""},
+		"a proxy": {nil, nil, false, "GET", "/v1/use",
+			[]string{"Via", "x", "Authorization", "Bearer use"}, "", "key_needed"},
+		"a proxy with a key": {nil, manyKeys{}, false, "GET", "/v1/use",
+			[]string{"Via", "x", "Authorization", "Bearer use"}, "use", ""},
+		"a proxy with a key too weak": {nil, manyKeys{}, false, "GET", "/v1/use",
+			[]string{"Via", "x", "Authorization", "Bearer read"}, "", "insufficient_scope"},
+		"a proxy with an unknown key": {nil, manyKeys{}, false, "GET", "/v1/use",
+			[]string{"Via", "x", "Authorization", "Bearer x"}, "", "key_needed"},
+		"a proxy without a key":    {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Via", "x"}, "", "key_needed"},
+		"a key that is not needed": {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Authorization", "Bearer use"}, "", ""},
 	} {
 		h := smallHandlers(t, func(_ *Config, d *Dependencies) { d.Keys, d.Presented, d.OpenMetrics = c.keys, c.presented, c.open })
 		key, err := h.identify(ask(t, c.method, c.path, c.headers...))
@@ -207,7 +218,8 @@ func TestAKeyLetsIn(t *testing.T) {
 		}
 		called := false
 		w := httptest.NewRecorder()
-		h.admit(writer())(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true })).ServeHTTP(w, ask(t, c.method, c.path, c.headers...))
+		h.admit(writer())(http.HandlerFunc(
+			func(http.ResponseWriter, *http.Request) { called = true })).ServeHTTP(w, ask(t, c.method, c.path, c.headers...))
 		require.Equal(t, c.slug == "", called, name)
 		require.Equal(t, c.slug == "invalid_api_key", w.Header().Get("WWW-Authenticate") != "", name)
 	}

@@ -152,7 +152,8 @@ func TestReadFaultsOfPCM(t *testing.T) {
 		seen[name[0]] = true
 	}
 	data := chunk("data", pcm16(1, -2, 3, 4))
-	requireFaults(t, "wav", riff(chunk("LIST", []byte("INFO")), formatChunk(1, 2, 16000, 16), data, chunk("id3 ", []byte("x"))), DefaultLimits())
+	requireFaults(t, "wav", riff(chunk("LIST", []byte("INFO")), formatChunk(1, 2, 16000, 16), data,
+		chunk("id3 ", []byte("x"))), DefaultLimits())
 	requireFaults(t, "wav with the format at its end", riff(data, formatChunk(1, 2, 16000, 16)), DefaultLimits())
 	requireFaults(t, "float", riff(formatChunk(3, 1, 8000, 64), chunk("data", f64(0.5, -1))), DefaultLimits())
 	requireFaults(t, "mu-law", riff(formatChunk(7, 1, 8000, 8), chunk("data", []byte{1, 2, 3})), DefaultLimits())

@@ -78,14 +78,15 @@ func TestDrawnTokensHaveTheirShares(t *testing.T) {
 		change func(*Sampling)
 		want   []float64
 	}{
-		"all":                  {func(*Sampling) {}, p},
-		"more than there are":  {func(s *Sampling) { s.TopK = 100 }, p},
-		"half the temperature": {func(s *Sampling) { s.Temperature = 0.5 }, []float64{0.01 / squares, 0.16 / squares, 0.04 / squares, 0.0625 / squares, 0.0025 / squares, 0}},
-		"the best":             {func(s *Sampling) { s.TopK = 1 }, []float64{0, 1, 0, 0, 0, 0}},
-		"the best three":       {func(s *Sampling) { s.TopK = 3 }, []float64{0, 0.4 / 0.85, 0.2 / 0.85, 0.25 / 0.85, 0, 0}},
-		"a share of 0.64":      {func(s *Sampling) { s.TopP = 0.64 }, []float64{0, 0.4 / 0.65, 0, 0.25 / 0.65, 0, 0}},
-		"a share of 0.66":      {func(s *Sampling) { s.TopP = 0.66 }, []float64{0, 0.4 / 0.85, 0.2 / 0.85, 0.25 / 0.85, 0, 0}},
-		"no share":             {func(s *Sampling) { s.TopP = 0 }, []float64{0, 1, 0, 0, 0, 0}},
+		"all":                 {func(*Sampling) {}, p},
+		"more than there are": {func(s *Sampling) { s.TopK = 100 }, p},
+		"half the temperature": {func(s *Sampling) { s.Temperature = 0.5 },
+			[]float64{0.01 / squares, 0.16 / squares, 0.04 / squares, 0.0625 / squares, 0.0025 / squares, 0}},
+		"the best":        {func(s *Sampling) { s.TopK = 1 }, []float64{0, 1, 0, 0, 0, 0}},
+		"the best three":  {func(s *Sampling) { s.TopK = 3 }, []float64{0, 0.4 / 0.85, 0.2 / 0.85, 0.25 / 0.85, 0, 0}},
+		"a share of 0.64": {func(s *Sampling) { s.TopP = 0.64 }, []float64{0, 0.4 / 0.65, 0, 0.25 / 0.65, 0, 0}},
+		"a share of 0.66": {func(s *Sampling) { s.TopP = 0.66 }, []float64{0, 0.4 / 0.85, 0.2 / 0.85, 0.25 / 0.85, 0, 0}},
+		"no share":        {func(s *Sampling) { s.TopP = 0 }, []float64{0, 1, 0, 0, 0, 0}},
 		"a share of the best three": {func(s *Sampling) { s.TopK, s.TopP = 3, 0.7 },
 			[]float64{0, 0.4 / 0.65, 0, 0.25 / 0.65, 0, 0}},
 		"a quarter of the best": {func(s *Sampling) { s.MinP = 0.26 }, []float64{0, 0.4 / 0.85, 0.2 / 0.85, 0.25 / 0.85, 0, 0}},
