@@ -48,7 +48,7 @@ func TestWhatIsStillToComeOfABody(t *testing.T) {
 	}
 }
 
-// slowly is a connection whose deadlines are noted, and that reads what it is told.
+// slowly is a connection whose deadlines are noted.
 type slowly struct {
 	http.ResponseWriter
 	reads  []time.Time
@@ -258,7 +258,7 @@ type deadlineConn struct {
 
 func (n *deadlineConn) SetReadDeadline(at time.Time) error { n.at = at; return nil }
 
-// brokenListener fails as it is told.
+// brokenListener fails with its errors.
 type brokenListener struct {
 	net.Listener
 	accepts, closes error

@@ -15,8 +15,6 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
-
-	"github.com/grym-synth/grym-synth/api/problem"
 )
 
 // probe is a value that a schema must accept, or refuse with a message.
@@ -212,11 +210,40 @@ func fields(schema *openapi3.Schema, base any, path []string, visit func(path []
 	walk(schema, base, path, func(v any) any { return v }, 0)
 }
 
-// TestEveryLimitOfTheContract sends each value at a limit of the contract, which must be
-// accepted, and the next beyond it, which must be refused with the name of the field and the
-// limit.
-func TestEveryLimitOfTheContract(t *testing.T) {
-	t.Parallel()
+// probeBody calls check with a request for each probe of the fields of a JSON body.
+func probeBody(schema *openapi3.Schema, base asked, check func(one asked, field string, p probe)) {
+	fields(schema, base.body, nil, func(path []string, property *openapi3.Schema, with func(any) any) {
+		for _, p := range probes(property) {
+			one := base
+			one.body = with(p.value)
+			if p.says != "" || schema.VisitJSON(one.body) == nil { // else other fields exclude it
+				check(one, strings.Join(path, "."), p)
+			}
+		}
+	})
+}
+
+// plainest returns the request of an operation with what is required alone, and the schema of
+// its JSON body, nil if it has none.
+func plainest(method, pattern string, parameters openapi3.Parameters, operation *openapi3.Operation) (base asked, schema *openapi3.Schema) {
+	base = asked{method: method, pattern: pattern, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
+	for _, ref := range parameters {
+		if ref.Value.Required {
+			base = base.with(ref.Value, sample(ref.Value.Schema.Value, 0))
+		}
+	}
+	if operation.RequestBody != nil {
+		if json := operation.RequestBody.Value.Content["application/json"]; json != nil {
+			schema = json.Schema.Value
+			base.body = sample(schema, 0)
+		}
+	}
+	return base, schema
+}
+
+// contractValidator returns the contract and its middleware.
+func contractValidator(t *testing.T) (*openapi3.T, func(http.Handler) http.Handler) {
+	t.Helper()
 	checked, err := contract()
 	require.NoError(t, err)
 	spec, err := openapi3.NewLoader().LoadFromData(checked.text)
@@ -224,9 +251,17 @@ func TestEveryLimitOfTheContract(t *testing.T) {
 	table, err := newOperations(spec)
 	require.NoError(t, err)
 	h := &handlers{cfg: DefaultConfig(), operations: table}
-	problems := &problem.Writer{RequestID: func(*http.Request) string { return "" }, OpenAI: func(*http.Request) bool { return false }}
-	validator, err := h.validator(spec, problems)
+	validator, err := h.validator(spec, writer())
 	require.NoError(t, err)
+	return spec, validator
+}
+
+// TestEveryLimitOfTheContract sends each value at a limit of the contract, which must be
+// accepted, and the next beyond it, which must be refused with the name of the field and the
+// limit.
+func TestEveryLimitOfTheContract(t *testing.T) {
+	t.Parallel()
+	spec, validator := contractValidator(t)
 	accepted := false
 	handler := validator(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { accepted = true }))
 	send := func(a asked) (bool, string) {
@@ -253,20 +288,8 @@ func TestEveryLimitOfTheContract(t *testing.T) {
 	for pattern, item := range spec.Paths.Map() {
 		for method, operation := range item.Operations() {
 			where := method + " " + pattern
-			base := asked{method: method, pattern: pattern, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
 			parameters := slices.Concat(item.Parameters, operation.Parameters)
-			for _, ref := range parameters {
-				if ref.Value.Required {
-					base = base.with(ref.Value, sample(ref.Value.Schema.Value, 0))
-				}
-			}
-			var schema *openapi3.Schema
-			if operation.RequestBody != nil {
-				if json := operation.RequestBody.Value.Content["application/json"]; json != nil {
-					schema = json.Schema.Value
-					base.body = sample(schema, 0)
-				}
-			}
+			base, schema := plainest(method, pattern, parameters, operation)
 			if ok, body := send(base); !ok {
 				// Operations that take a form only are checked without their bodies.
 				require.Contains(t, body, "multipart/form-data", "%s: %v", where, base.body)
@@ -281,20 +304,9 @@ func TestEveryLimitOfTheContract(t *testing.T) {
 					check(where, base.with(ref.Value, p.value), ref.Value.Name, p)
 				}
 			}
-			if schema == nil {
-				continue
+			if schema != nil {
+				probeBody(schema, base, func(one asked, field string, p probe) { check(where, one, field, p) })
 			}
-			fields(schema, base.body, nil, func(path []string, property *openapi3.Schema, with func(any) any) {
-				for _, p := range probes(property) {
-					one := base
-					one.body = with(p.value)
-					if p.says == "" && schema.VisitJSON(one.body) != nil {
-						counts["excluded by other fields"]++
-						continue
-					}
-					check(where, one, strings.Join(path, "."), p)
-				}
-			})
 		}
 	}
 	t.Log(counts)

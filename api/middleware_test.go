@@ -24,38 +24,41 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
+// settingCases has the cases of TestEachSettingHasItsLimits.
+var settingCases = []struct {
+	change func(*Config)
+	says   string
+}{
+	{func(*Config) {}, ""},
+	{func(c *Config) { c.Listen = "" }, "listen: must be host:port"},
+	{func(c *Config) { c.Listen = "nonsense" }, "listen: must be host:port"},
+	{func(c *Config) { c.Listen = ":0" }, ""},
+	{func(c *Config) { c.Hosts = []string{"https://x"} }, "hosts: must be host names"},
+	{func(c *Config) { c.Hosts = []string{"x", "y:8443"} }, ""},
+	{func(c *Config) { c.TrustedProxies = []string{"x"} }, "trustedProxies: must be addresses"},
+	{func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8"} }, ""},
+	{func(c *Config) { c.CORS.Origins = []string{"x"} }, "cors.origins: must be origins"},
+	{func(c *Config) { c.CORS.Origins = []string{"https://x.example"} }, ""},
+	{func(c *Config) { c.AudioURL.Hosts = []string{"https://x"} }, "audioURL.hosts: must be host names"},
+	{func(c *Config) { c.AudioURL.Hosts = []string{"x"} }, ""},
+	{func(c *Config) { c.MaxUpload = 0 }, "maxUpload: must be above zero"},
+	{func(c *Config) { c.MaxUpload = 1 }, ""},
+	{func(c *Config) { c.MinUploadRate = 0 }, "minUploadRate: must be above zero"},
+	{func(c *Config) { c.MinUploadRate = 1 }, ""},
+	{func(c *Config) { c.HeaderTimeout = 0 }, "headerTimeout: must be above zero"},
+	{func(c *Config) { c.HeaderTimeout = 1 }, ""},
+	{func(c *Config) { c.UploadTimeout = 0 }, "uploadTimeout: must be above zero"},
+	{func(c *Config) { c.WriteTimeout = 0 }, "writeTimeout: must be above zero"},
+	{func(c *Config) { c.DrainTimeout = 0 }, "drainTimeout: must be above zero"},
+	{func(c *Config) { c.AudioURL.Timeout = 0 }, "audioURL.timeout: must be above zero"},
+	{func(c *Config) { c.ShutdownDelay = -1 }, "shutdownDelay: must not be negative"},
+	{func(c *Config) { c.ShutdownDelay = 0 }, ""},
+}
+
 // TestEachSettingHasItsLimits has one bad value at a time, and the best beside it.
 func TestEachSettingHasItsLimits(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		change func(*Config)
-		says   string
-	}{
-		{func(*Config) {}, ""},
-		{func(c *Config) { c.Listen = "" }, "listen: must be host:port"},
-		{func(c *Config) { c.Listen = "nonsense" }, "listen: must be host:port"},
-		{func(c *Config) { c.Listen = ":0" }, ""},
-		{func(c *Config) { c.Hosts = []string{"https://x"} }, "hosts: must be host names"},
-		{func(c *Config) { c.Hosts = []string{"x", "y:8443"} }, ""},
-		{func(c *Config) { c.TrustedProxies = []string{"x"} }, "trustedProxies: must be addresses"},
-		{func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8"} }, ""},
-		{func(c *Config) { c.CORS.Origins = []string{"x"} }, "cors.origins: must be origins"},
-		{func(c *Config) { c.CORS.Origins = []string{"https://x.example"} }, ""},
-		{func(c *Config) { c.AudioURL.Hosts = []string{"https://x"} }, "audioURL.hosts: must be host names"},
-		{func(c *Config) { c.AudioURL.Hosts = []string{"x"} }, ""},
-		{func(c *Config) { c.MaxUpload = 0 }, "maxUpload: must be above zero"},
-		{func(c *Config) { c.MaxUpload = 1 }, ""},
-		{func(c *Config) { c.MinUploadRate = 0 }, "minUploadRate: must be above zero"},
-		{func(c *Config) { c.MinUploadRate = 1 }, ""},
-		{func(c *Config) { c.HeaderTimeout = 0 }, "headerTimeout: must be above zero"},
-		{func(c *Config) { c.HeaderTimeout = 1 }, ""},
-		{func(c *Config) { c.UploadTimeout = 0 }, "uploadTimeout: must be above zero"},
-		{func(c *Config) { c.WriteTimeout = 0 }, "writeTimeout: must be above zero"},
-		{func(c *Config) { c.DrainTimeout = 0 }, "drainTimeout: must be above zero"},
-		{func(c *Config) { c.AudioURL.Timeout = 0 }, "audioURL.timeout: must be above zero"},
-		{func(c *Config) { c.ShutdownDelay = -1 }, "shutdownDelay: must not be negative"},
-		{func(c *Config) { c.ShutdownDelay = 0 }, ""},
-	} {
+	for _, c := range settingCases {
 		cfg := DefaultConfig()
 		c.change(&cfg)
 		errs := cfg.Validate()

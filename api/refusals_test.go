@@ -17,60 +17,68 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
+// Names of the cases' scopes and refusals.
+var (
+	use, admin = []access.Scope{access.ScopeUse}, []access.Scope{access.ScopeAdmin}
+)
+
+const page, needsKey = "forbidden_origin", "key_needed"
+
+// localCases has the cases of TestRequestsThatOnlySeemLocal.
+var localCases = map[string]struct {
+	listen  string
+	scopes  []access.Scope
+	headers []string
+	proto   int // of HTTP/1
+	slug    string
+}{
+	"a plain request":                     {"127.0.0.1:1", use, nil, 1, ""},
+	"localhost":                           {"127.0.0.1:1", use, []string{"Host", "localhost:8080"}, 1, ""},
+	"loopback over IPv6":                  {"[::1]:1", use, []string{"Host", "[::1]"}, 1, ""},
+	"a foreign host":                      {"127.0.0.1:1", use, []string{"Host", "evil.example"}, 1, page},
+	"a foreign host, no key is needed":    {"127.0.0.1:1", nil, []string{"Host", "evil.example"}, 1, page},
+	"a foreign host on all addresses":     {"0.0.0.0:1", use, []string{"Host", "evil.example"}, 1, ""},
+	"the server's name":                   {"127.0.0.1:1", use, []string{"Host", "audio.example"}, 1, ""},
+	"a page of this machine":              {"127.0.0.1:1", use, []string{"Origin", "http://localhost:3000"}, 1, ""},
+	"a page of another site":              {"127.0.0.1:1", use, []string{"Origin", "https://evil.example"}, 1, page},
+	"a page of another site, no key":      {"127.0.0.1:1", nil, []string{"Origin", "https://evil.example"}, 1, page},
+	"a page of another site, all":         {"0.0.0.0:1", use, []string{"Origin", "https://evil.example"}, 1, ""},
+	"a page of the server":                {"127.0.0.1:1", use, []string{"Origin", "https://audio.example"}, 1, ""},
+	"a page of a listed origin":           {"127.0.0.1:1", use, []string{"Origin", "https://app.example"}, 1, ""},
+	"an origin that is none":              {"127.0.0.1:1", use, []string{"Origin", "http://%zz"}, 1, page},
+	"a page of another port manages":      {"127.0.0.1:1", admin, []string{"Origin", "http://127.0.0.1:3000"}, 1, page},
+	"the console manages":                 {"127.0.0.1:1", admin, []string{"Origin", "http://127.0.0.1:8080"}, 1, ""},
+	"the console by another case manages": {"127.0.0.1:1", admin, []string{"Host", "LocalHost:1", "Origin", "http://localhost:1"}, 1, ""},
+	"a page of the server manages":        {"127.0.0.1:1", admin, []string{"Origin", "https://audio.example"}, 1, ""},
+	"a listed origin manages":             {"127.0.0.1:1", admin, []string{"Origin", "https://app.example"}, 1, page},
+	"a page of another port, use or admin": {"127.0.0.1:1", []access.Scope{access.ScopeUse, access.ScopeAdmin},
+		[]string{"Origin", "http://127.0.0.1:3000"}, 1, ""},
+	"an image of another site":         {"127.0.0.1:1", use, []string{"Referer", "https://evil.example/x"}, 1, page},
+	"an image of another site, no key": {"127.0.0.1:1", nil, []string{"Referer", "https://evil.example/x"}, 1, ""},
+	"an image of another site, all":    {"0.0.0.0:1", use, []string{"Referer", "https://evil.example/x"}, 1, ""},
+	"an image of this machine":         {"127.0.0.1:1", use, []string{"Referer", "http://localhost/x"}, 1, ""},
+	"an image of this machine, said to be of another site": {"127.0.0.1:1", use,
+		[]string{"Referer", "http://localhost/x", "Sec-Fetch-Site", "cross-site"}, 1, ""},
+	"a referer that is none":       {"127.0.0.1:1", use, []string{"Referer", "http://%zz"}, 1, page},
+	"a referer beside an origin":   {"127.0.0.1:1", use, []string{"Referer", "https://evil.example", "Origin", "http://localhost"}, 1, ""},
+	"a fetch of another site":      {"127.0.0.1:1", use, []string{"Sec-Fetch-Site", "Cross-Site"}, 1, page},
+	"a fetch of the same site":     {"127.0.0.1:1", use, []string{"Sec-Fetch-Site", "same-site"}, 1, ""},
+	"HTTP/1.0":                     {"127.0.0.1:1", use, nil, 0, needsKey},
+	"HTTP/1.0, no key":             {"127.0.0.1:1", nil, nil, 0, ""},
+	"HTTP/1.0 on all addresses":    {"0.0.0.0:1", use, nil, 0, ""},
+	"a proxy":                      {"127.0.0.1:1", use, []string{"Via", "1.1 x"}, 1, needsKey},
+	"a proxy, no key":              {"127.0.0.1:1", nil, []string{"Via", "1.1 x"}, 1, ""},
+	"a proxy on all addresses":     {"0.0.0.0:1", use, []string{"Forwarded", "for=1.2.3.4"}, 1, needsKey},
+	"a proxy by an odd header":     {"127.0.0.1:1", use, []string{"X-Forwarded-Odd", ""}, 1, needsKey},
+	"a proxy by Envoy's headers":   {"127.0.0.1:1", use, []string{"X-Envoy-Odd", ""}, 1, needsKey},
+	"a header that is no proxy's":  {"127.0.0.1:1", use, []string{"X-Forward", "1"}, 1, ""},
+	"a listen address without one": {"nonsense", use, []string{"Host", "evil.example"}, 1, ""},
+}
+
 // TestRequestsThatOnlySeemLocal has each sign of a page or a proxy by itself.
 func TestRequestsThatOnlySeemLocal(t *testing.T) {
 	t.Parallel()
-	use, admin := []access.Scope{access.ScopeUse}, []access.Scope{access.ScopeAdmin}
-	const page, key = "forbidden_origin", "key_needed"
-	for name, c := range map[string]struct {
-		listen  string
-		scopes  []access.Scope
-		headers []string
-		proto   int // of HTTP/1
-		slug    string
-	}{
-		"a plain request":                     {"127.0.0.1:1", use, nil, 1, ""},
-		"localhost":                           {"127.0.0.1:1", use, []string{"Host", "localhost:8080"}, 1, ""},
-		"loopback over IPv6":                  {"[::1]:1", use, []string{"Host", "[::1]"}, 1, ""},
-		"a foreign host":                      {"127.0.0.1:1", use, []string{"Host", "evil.example"}, 1, page},
-		"a foreign host, no key is needed":    {"127.0.0.1:1", nil, []string{"Host", "evil.example"}, 1, page},
-		"a foreign host on all addresses":     {"0.0.0.0:1", use, []string{"Host", "evil.example"}, 1, ""},
-		"the server's name":                   {"127.0.0.1:1", use, []string{"Host", "audio.example"}, 1, ""},
-		"a page of this machine":              {"127.0.0.1:1", use, []string{"Origin", "http://localhost:3000"}, 1, ""},
-		"a page of another site":              {"127.0.0.1:1", use, []string{"Origin", "https://evil.example"}, 1, page},
-		"a page of another site, no key":      {"127.0.0.1:1", nil, []string{"Origin", "https://evil.example"}, 1, page},
-		"a page of another site, all":         {"0.0.0.0:1", use, []string{"Origin", "https://evil.example"}, 1, ""},
-		"a page of the server":                {"127.0.0.1:1", use, []string{"Origin", "https://audio.example"}, 1, ""},
-		"a page of a listed origin":           {"127.0.0.1:1", use, []string{"Origin", "https://app.example"}, 1, ""},
-		"an origin that is none":              {"127.0.0.1:1", use, []string{"Origin", "http://%zz"}, 1, page},
-		"a page of another port manages":      {"127.0.0.1:1", admin, []string{"Origin", "http://127.0.0.1:3000"}, 1, page},
-		"the console manages":                 {"127.0.0.1:1", admin, []string{"Origin", "http://127.0.0.1:8080"}, 1, ""},
-		"the console by another case manages": {"127.0.0.1:1", admin, []string{"Host", "LocalHost:1", "Origin", "http://localhost:1"}, 1, ""},
-		"a page of the server manages":        {"127.0.0.1:1", admin, []string{"Origin", "https://audio.example"}, 1, ""},
-		"a listed origin manages":             {"127.0.0.1:1", admin, []string{"Origin", "https://app.example"}, 1, page},
-		"a page of another port, use or admin": {"127.0.0.1:1", []access.Scope{access.ScopeUse, access.ScopeAdmin},
-			[]string{"Origin", "http://127.0.0.1:3000"}, 1, ""},
-		"an image of another site":         {"127.0.0.1:1", use, []string{"Referer", "https://evil.example/x"}, 1, page},
-		"an image of another site, no key": {"127.0.0.1:1", nil, []string{"Referer", "https://evil.example/x"}, 1, ""},
-		"an image of another site, all":    {"0.0.0.0:1", use, []string{"Referer", "https://evil.example/x"}, 1, ""},
-		"an image of this machine":         {"127.0.0.1:1", use, []string{"Referer", "http://localhost/x"}, 1, ""},
-		"an image of this machine, said to be of another site": {"127.0.0.1:1", use,
-			[]string{"Referer", "http://localhost/x", "Sec-Fetch-Site", "cross-site"}, 1, ""},
-		"a referer that is none":       {"127.0.0.1:1", use, []string{"Referer", "http://%zz"}, 1, page},
-		"a referer beside an origin":   {"127.0.0.1:1", use, []string{"Referer", "https://evil.example", "Origin", "http://localhost"}, 1, ""},
-		"a fetch of another site":      {"127.0.0.1:1", use, []string{"Sec-Fetch-Site", "Cross-Site"}, 1, page},
-		"a fetch of the same site":     {"127.0.0.1:1", use, []string{"Sec-Fetch-Site", "same-site"}, 1, ""},
-		"HTTP/1.0":                     {"127.0.0.1:1", use, nil, 0, key},
-		"HTTP/1.0, no key":             {"127.0.0.1:1", nil, nil, 0, ""},
-		"HTTP/1.0 on all addresses":    {"0.0.0.0:1", use, nil, 0, ""},
-		"a proxy":                      {"127.0.0.1:1", use, []string{"Via", "1.1 x"}, 1, key},
-		"a proxy, no key":              {"127.0.0.1:1", nil, []string{"Via", "1.1 x"}, 1, ""},
-		"a proxy on all addresses":     {"0.0.0.0:1", use, []string{"Forwarded", "for=1.2.3.4"}, 1, key},
-		"a proxy by an odd header":     {"127.0.0.1:1", use, []string{"X-Forwarded-Odd", ""}, 1, key},
-		"a proxy by Envoy's headers":   {"127.0.0.1:1", use, []string{"X-Envoy-Odd", ""}, 1, key},
-		"a header that is no proxy's":  {"127.0.0.1:1", use, []string{"X-Forward", "1"}, 1, ""},
-		"a listen address without one": {"nonsense", use, []string{"Host", "evil.example"}, 1, ""},
-	} {
+	for name, c := range localCases {
 		h := smallHandlers(t, func(cfg *Config, _ *Dependencies) {
 			cfg.Listen, cfg.Hosts, cfg.CORS.Origins = c.listen, []string{"audio.example"}, []string{"https://app.example"}
 		})
@@ -162,52 +170,55 @@ func slugOf(err error) string {
 	return ""
 }
 
+// keyCases has the cases of TestAKeyLetsIn.
+var keyCases = map[string]struct {
+	keys, presented Keys
+	open            bool
+	method, path    string
+	headers         []string
+	id              string
+	slug            string
+}{
+	"no key where one is needed": {manyKeys{}, nil, false, "GET", "/v1/use", nil, "", "invalid_api_key"},
+	"another scheme": {manyKeys{}, nil, false, "GET", "/v1/use",
+		[]string{"Authorization", "Basic use"}, "", "invalid_api_key"},
+	"a key": {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "bearer  use "}, "use", ""},
+	"an unknown key": {manyKeys{}, nil, false, "GET", "/v1/use",
+		[]string{"Authorization", "Bearer x"}, "", "invalid_api_key"},
+	"an old key": {manyKeys{}, nil, false, "GET", "/v1/use",
+		[]string{"Authorization", "Bearer old"}, "", "invalid_api_key"},
+	"a broken store": {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer broken"}, "", "internal"},
+	"another scope": {manyKeys{}, nil, false, "GET", "/v1/use",
+		[]string{"Authorization", "Bearer read"}, "", "insufficient_scope"},
+	"one of two scopes":         {manyKeys{}, nil, false, "GET", "/v1/either", []string{"Authorization", "Bearer read"}, "read", ""},
+	"an admin":                  {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer admin"}, "admin", ""},
+	"a probe needs none":        {manyKeys{}, nil, false, "GET", "/livez", nil, "", ""},
+	"a probe of a foreign page": {manyKeys{}, nil, false, "GET", "/livez", []string{"Host", "evil.example"}, "", "forbidden_origin"},
+	"that page with a key": {manyKeys{}, nil, false, "GET", "/livez",
+		[]string{"Host", "evil.example", "Authorization", "Bearer none"}, "none", ""},
+	"that page with an unknown key": {manyKeys{}, nil, false, "GET", "/livez",
+		[]string{"Host", "evil.example", "Authorization", "Bearer x"}, "", "forbidden_origin"},
+	"that page, a broken store": {manyKeys{}, nil, false, "GET", "/livez",
+		[]string{"Host", "evil.example", "Authorization", "Bearer broken"}, "", "internal"},
+	"metrics need one":          {manyKeys{}, nil, false, "GET", "/metrics", nil, "", "invalid_api_key"},
+	"metrics are open":          {manyKeys{}, nil, true, "GET", "/metrics", nil, "", ""},
+	"open metrics open no more": {manyKeys{}, nil, true, "GET", "/v1/use", nil, "", "invalid_api_key"},
+	"no keys at all":            {nil, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer x"}, "", ""},
+	"a proxy": {nil, nil, false, "GET", "/v1/use",
+		[]string{"Via", "x", "Authorization", "Bearer use"}, "", "key_needed"},
+	"a proxy with a key": {nil, manyKeys{}, false, "GET", "/v1/use",
+		[]string{"Via", "x", "Authorization", "Bearer use"}, "use", ""},
+	"a proxy with a key too weak": {nil, manyKeys{}, false, "GET", "/v1/use",
+		[]string{"Via", "x", "Authorization", "Bearer read"}, "", "insufficient_scope"},
+	"a proxy with an unknown key": {nil, manyKeys{}, false, "GET", "/v1/use",
+		[]string{"Via", "x", "Authorization", "Bearer x"}, "", "key_needed"},
+	"a proxy without a key":    {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Via", "x"}, "", "key_needed"},
+	"a key that is not needed": {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Authorization", "Bearer use"}, "", ""},
+}
+
 func TestAKeyLetsIn(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		keys, presented Keys
-		open            bool
-		method, path    string
-		headers         []string
-		id              string
-		slug            string
-	}{
-		"no key where one is needed": {manyKeys{}, nil, false, "GET", "/v1/use", nil, "", "invalid_api_key"},
-		"another scheme": {manyKeys{}, nil, false, "GET", "/v1/use",
-			[]string{"Authorization", "Basic use"}, "", "invalid_api_key"},
-		"a key": {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "bearer  use "}, "use", ""},
-		"an unknown key": {manyKeys{}, nil, false, "GET", "/v1/use",
-			[]string{"Authorization", "Bearer x"}, "", "invalid_api_key"},
-		"an old key": {manyKeys{}, nil, false, "GET", "/v1/use",
-			[]string{"Authorization", "Bearer old"}, "", "invalid_api_key"},
-		"a broken store": {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer broken"}, "", "internal"},
-		"another scope": {manyKeys{}, nil, false, "GET", "/v1/use",
-			[]string{"Authorization", "Bearer read"}, "", "insufficient_scope"},
-		"one of two scopes":         {manyKeys{}, nil, false, "GET", "/v1/either", []string{"Authorization", "Bearer read"}, "read", ""},
-		"an admin":                  {manyKeys{}, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer admin"}, "admin", ""},
-		"a probe needs none":        {manyKeys{}, nil, false, "GET", "/livez", nil, "", ""},
-		"a probe of a foreign page": {manyKeys{}, nil, false, "GET", "/livez", []string{"Host", "evil.example"}, "", "forbidden_origin"},
-		"that page with a key": {manyKeys{}, nil, false, "GET", "/livez",
-			[]string{"Host", "evil.example", "Authorization", "Bearer none"}, "none", ""},
-		"that page with an unknown key": {manyKeys{}, nil, false, "GET", "/livez",
-			[]string{"Host", "evil.example", "Authorization", "Bearer x"}, "", "forbidden_origin"},
-		"that page, a broken store": {manyKeys{}, nil, false, "GET", "/livez",
-			[]string{"Host", "evil.example", "Authorization", "Bearer broken"}, "", "internal"},
-		"metrics need one":          {manyKeys{}, nil, false, "GET", "/metrics", nil, "", "invalid_api_key"},
-		"metrics are open":          {manyKeys{}, nil, true, "GET", "/metrics", nil, "", ""},
-		"open metrics open no more": {manyKeys{}, nil, true, "GET", "/v1/use", nil, "", "invalid_api_key"},
-		"no keys at all":            {nil, nil, false, "GET", "/v1/use", []string{"Authorization", "Bearer x"}, "", ""},
-		"a proxy": {nil, nil, false, "GET", "/v1/use",
-			[]string{"Via", "x", "Authorization", "Bearer use"}, "", "key_needed"},
-		"a proxy with a key": {nil, manyKeys{}, false, "GET", "/v1/use",
-			[]string{"Via", "x", "Authorization", "Bearer use"}, "use", ""},
-		"a proxy with a key too weak": {nil, manyKeys{}, false, "GET", "/v1/use",
-			[]string{"Via", "x", "Authorization", "Bearer read"}, "", "insufficient_scope"},
-		"a proxy with an unknown key": {nil, manyKeys{}, false, "GET", "/v1/use",
-			[]string{"Via", "x", "Authorization", "Bearer x"}, "", "key_needed"},
-		"a proxy without a key":    {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Via", "x"}, "", "key_needed"},
-		"a key that is not needed": {nil, manyKeys{}, false, "GET", "/v1/use", []string{"Authorization", "Bearer use"}, "", ""},
-	} {
+	for name, c := range keyCases {
 		h := smallHandlers(t, func(_ *Config, d *Dependencies) { d.Keys, d.Presented, d.OpenMetrics = c.keys, c.presented, c.open })
 		key, err := h.identify(ask(t, c.method, c.path, c.headers...))
 		require.Equal(t, c.slug, slugOf(err), "%s: %v", name, err)

@@ -150,7 +150,7 @@ func TestLimitsOfABody(t *testing.T) {
 	require.Equal(t, 3, passed)
 }
 
-// notes is a tracer that notes what it is told.
+// notes is a tracer that records its spans.
 type notes struct {
 	mu    sync.Mutex
 	spans []*noted

@@ -48,15 +48,15 @@ func (f *failing) Seek(offset int64, whence int) (int64, error) {
 	return f.Reader.Seek(offset, whence)
 }
 
-// heard is what is read of a file: its format, samples and warnings.
-type heard struct {
+// contents is what is read of a file: its format, samples and warnings.
+type contents struct {
 	format   Format
 	samples  []float32
 	warnings []services.Warning
 }
 
 // hear reads a whole file in pieces.
-func hear(source *failing, limits Limits) (h heard, err error) {
+func hear(source *failing, limits Limits) (h contents, err error) {
 	reader, err := open(source, source.Size(), limits)
 	if err != nil {
 		return h, err
