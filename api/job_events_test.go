@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -128,29 +129,58 @@ func until(t *testing.T, lines *bufio.Reader, want string) {
 // longer than the write timeout.
 func TestEventsComeWhenTheyHappen(t *testing.T) {
 	t.Parallel()
-	states := life()
-	next := make(chan jobs.Job)
-	b := setupJobs(t, &scriptedJobs{
-		get: func(_, _ string) (jobs.Job, error) { return states[0], nil },
-		follow: func(_ context.Context, _ jobs.Revision, changed func(jobs.Job) error) error {
-			for job := range next {
-				if err := changed(job); err != nil {
-					return err
+	synctest.Test(t, func(t *testing.T) {
+		states := life()
+		next := make(chan jobs.Job)
+		script := &scriptedJobs{
+			get: func(_, _ string) (jobs.Job, error) { return states[0], nil },
+			follow: func(_ context.Context, _ jobs.Revision, changed func(jobs.Job) error) error {
+				for job := range next {
+					if err := changed(job); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		}
+		conn := pacedServer(t, says("unused"), func(c *Config, d *Dependencies) {
+			c.WriteTimeout = 20 * time.Second
+			d.Jobs, d.Services = script, orchestrator.NewRegistry(d.Log)
+		})
+		_, err := io.WriteString(conn, "GET /v1/jobs/job_1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		require.NoError(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		// A client reads on while nothing happens.
+		lines := make(chan string, 1000)
+		go func() {
+			defer close(lines)
+			for text := bufio.NewScanner(response.Body); text.Scan(); {
+				lines <- text.Text()
+			}
+		}()
+		await := func(want string) {
+			for line := range lines {
+				if line == want {
+					return
 				}
 			}
-			return nil
-		},
-	}, func(c *Config, _ *Dependencies) { c.WriteTimeout = 20 * time.Millisecond })
-	stream := open(t.Context(), t, b.url)
-	until(t, stream, "retry: 2000")
-	for i, id := range []string{"id: 3", "id: 4", "id: 6"} {
-		<-time.After(30 * time.Millisecond) // the time itself is what is tested
-		next <- states[i]
-		until(t, stream, id)
-	}
-	close(next)
-	_, err := io.ReadAll(stream)
-	require.NoError(t, err)
+			require.Fail(t, "the stream has ended without "+want)
+		}
+		await("retry: 2000")
+		for i, id := range []string{"id: 3", "id: 4", "id: 6"} {
+			time.Sleep(30 * time.Second)
+			next <- states[i]
+			came := time.Now()
+			await(id)
+			require.Equal(t, came, time.Now(), "at once")
+		}
+		close(next)
+		for range lines { // to its end
+			continue
+		}
+	})
 }
 
 // blocked is a script with a job that does not change; ended receives the error of each

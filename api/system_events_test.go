@@ -60,9 +60,7 @@ func nextEvent(t *testing.T, lines *bufio.Scanner) (name, data string) {
 
 func TestTheStateOfTheServerIsStreamed(t *testing.T) {
 	t.Parallel()
-	views := &scriptedViews{}
-	views.budget.Store(1)
-	b := setup(t, says("never"), func(_ *Config, deps *Dependencies) { deps.Views, deps.Settings = views, scriptedSettings{} })
+	b := setup(t, says("never"), func(_ *Config, deps *Dependencies) { deps.Views, deps.Settings = &scriptedViews{}, scriptedSettings{} })
 	ctx, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
 	response := accepting(t, b.request(t, http.MethodGet, "/v1/system/events", nil).WithContext(ctx), "gzip")
@@ -75,10 +73,6 @@ func TestTheStateOfTheServerIsStreamed(t *testing.T) {
 		names = append(names, name)
 	}
 	require.Equal(t, []string{"health", "system", "services", "models", "resources", "performance", "forecast", "config"}, names)
-	views.budget.Store(2)
-	name, data := nextEvent(t, lines)
-	require.Equal(t, "resources", name, "the uptime alone is no change")
-	require.Contains(t, data, `"budget_bytes":2`)
 }
 
 func TestUptimeIsNoChange(t *testing.T) {

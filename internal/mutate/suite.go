@@ -119,7 +119,7 @@ func (s *suite) fails(ctx context.Context, group []test, took time.Duration, id 
 	for i, t := range group {
 		names[i] = t.name
 	}
-	passed, _ := run(ctx, group[0].binary, names, fmt.Sprintf("MUTANT_ACTIVE=%d", id), 3*took+5*time.Second)
+	passed, _ := run(ctx, group[0].binary, names, fmt.Sprintf("MUTANT_ACTIVE=%d", id), 5*took+15*time.Second) // other work may slow it down
 	return !passed
 }
 

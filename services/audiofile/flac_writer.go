@@ -2,6 +2,7 @@ package audiofile
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 
@@ -29,7 +30,36 @@ type flacEncoder struct {
 // encoder seeks back to complete its header.
 type seekBuffer struct {
 	*bufio.Writer
-	under io.WriteSeeker
+	under *recorded
+}
+
+// recorded records the first error of a file, because the library's own errors do not wrap it.
+type recorded struct {
+	file io.WriteSeeker
+	err  error
+}
+
+// Write implements io.Writer.
+func (r *recorded) Write(p []byte) (int, error) {
+	n, err := r.file.Write(p)
+	r.err = cmp.Or(r.err, err)
+	return n, err
+}
+
+// Seek implements io.Seeker.
+func (r *recorded) Seek(offset int64, whence int) (int64, error) {
+	at, err := r.file.Seek(offset, whence)
+	r.err = cmp.Or(r.err, err)
+	return at, err
+}
+
+// cause returns the error of the file that an error of the library is due to, or the error
+// itself.
+func (r *recorded) cause(err error) error {
+	if err != nil && r.err != nil {
+		return r.err
+	}
+	return err
 }
 
 // Seek implements io.Seeker.
@@ -41,14 +71,15 @@ func (b *seekBuffer) Seek(offset int64, whence int) (int64, error) {
 }
 
 func newFLACEncoder(w io.WriteSeeker, out Output, tags []Tag) (*flacEncoder, error) {
-	e := &flacEncoder{w: &seekBuffer{bufio.NewWriterSize(w, bufferBytes), w}, out: out, bits: out.sampleBytes() * 8}
+	under := &recorded{file: w}
+	e := &flacEncoder{w: &seekBuffer{bufio.NewWriterSize(under, bufferBytes), under}, out: out, bits: out.sampleBytes() * 8}
 	info := &meta.StreamInfo{
 		BlockSizeMin: flacBlock, BlockSizeMax: flacBlock,
 		SampleRate: uint32(out.SampleRateHz), NChannels: uint8(out.Channels), BitsPerSample: uint8(e.bits),
 	}
 	var err error
 	if e.encoder, err = flac.NewEncoder(e.w, info, commentBlocks(tags)...); err != nil {
-		return nil, err
+		return nil, under.cause(err)
 	}
 	for range out.Channels {
 		e.held = append(e.held, make([]int32, flacBlock))
@@ -91,7 +122,7 @@ func (e *flacEncoder) block() error {
 		})
 	}
 	e.filled = 0
-	return e.encoder.WriteFrame(f)
+	return e.w.under.cause(e.encoder.WriteFrame(f))
 }
 
 // frameRate returns the rate in a block's header, which can encode only some rates; 0
@@ -127,7 +158,7 @@ func (e *flacEncoder) close() error {
 		}
 	}
 	if err := e.encoder.Close(); err != nil {
-		return err
+		return e.w.under.cause(err)
 	}
 	// The library counts the last block, which may be shorter than the minimum in the
 	// header; the reference encoder does not.

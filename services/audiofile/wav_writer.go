@@ -1,6 +1,9 @@
 package audiofile
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // channelMasks are the loudspeakers of the channels of an extensible WAV file, by their
 // number, in the order of FLAC.
@@ -54,7 +57,9 @@ func (o Output) wavHeader(dataBytes, behind int64) []byte {
 
 	padding := dataBytes % 2
 	header := append([]byte("RIFF"), 0, 0, 0, 0)
-	le.PutUint32(header[4:], uint32(int64(len("WAVE")+len(chunks))+dataBytes+padding+behind))
+	// The samples fit; with what follows them the file may still be too large for the field.
+	size := min(int64(len("WAVE")+len(chunks))+dataBytes+padding+behind, math.MaxUint32)
+	le.PutUint32(header[4:], uint32(size))
 	header = append(header, "WAVE"...)
 	return append(header, chunks...)
 }

@@ -67,9 +67,15 @@ func NewFilterBank(cfg FilterBankConfig) (*FilterBank, error) {
 		shift:  int(float64(cfg.SampleRateHz) * cfg.ShiftMS / 1000),
 		padded: 1,
 	}
-	if cfg.Bins < 4 || cfg.Bins > 1024 || b.length < 2 || b.length > 1<<16 || b.shift < 1 || cfg.SampleRateHz <= 2*lowHz {
-		return nil, fmt.Errorf("filter bank of %d bins at %d Hz with frames of %v ms every %v ms cannot be computed", cfg.Bins,
-			cfg.SampleRateHz, cfg.LengthMS, cfg.ShiftMS)
+	switch {
+	case cfg.SampleRateHz <= 2*lowHz:
+		return nil, fmt.Errorf("sample rate must be above %d Hz, got %d", 2*lowHz, cfg.SampleRateHz)
+	case cfg.Bins < 4 || cfg.Bins > 1024:
+		return nil, fmt.Errorf("number of mel bins must be from 4 to 1024, got %d", cfg.Bins)
+	case b.length < 2 || b.length > 1<<16:
+		return nil, fmt.Errorf("frame length must be from 2 to %d samples, got %d", 1<<16, b.length)
+	case b.shift < 1:
+		return nil, fmt.Errorf("frame shift must be at least one sample, got %v ms", cfg.ShiftMS)
 	}
 	for b.padded < b.length {
 		b.padded *= 2

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/grym-synth/grym-synth/orchestrator/records"
 	"github.com/grym-synth/grym-synth/services"
@@ -174,7 +175,7 @@ func (s *Service) checkName(owner, name, except string) error {
 	if len(found) > 0 {
 		return taken(found[0].ID, name)
 	}
-	if strings.TrimSpace(name) != name || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) || validID(name) {
+	if strings.TrimSpace(name) != name || name == "" || strings.ContainsFunc(name, unicode.IsControl) || validID(name) {
 		return services.Invalidf("name", "must be a text without surrounding spaces and control characters that is no id, got %q", name)
 	}
 	return nil
