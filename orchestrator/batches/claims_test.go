@@ -308,22 +308,33 @@ func TestAListHasWhatItsFilterSelects(t *testing.T) {
 		require.Empty(t, next)
 		_, _, err = m.List(t.Context(), Filter{Limit: 3, Cursor: "?"})
 		require.Equal(t, services.KindInvalid, services.KindOf(err))
-		view, err := m.Get(t.Context(), "bob", "1")
-		require.NoError(t, err)
-		require.Equal(t, "1", view.ID)
-		for _, c := range [][2]string{{"bob", "0"}, {"", "x"}, {"bob", "x"}} {
-			_, err = m.Get(t.Context(), c[0], c[1])
-			require.Equal(t, services.KindNotFound, services.KindOf(err))
-			require.ErrorContains(t, err, `batch "`+c[1]+`" does not exist`)
-			require.Equal(t, services.KindNotFound, services.KindOf(m.Remove(t.Context(), c[0], c[1])))
-			_, err = m.Retry(t.Context(), c[0], c[1], true)
-			require.Equal(t, services.KindNotFound, services.KindOf(err))
-			_, err = m.Cancel(t.Context(), c[0], c[1])
-			require.Equal(t, services.KindNotFound, services.KindOf(err))
-			require.Equal(t, services.KindNotFound, services.KindOf(m.Follow(t.Context(), c[0], c[1], func(Change) error { panic("not") })))
-			require.Equal(t, services.KindNotFound, services.KindOf(m.Results(t.Context(), c[0], c[1], func(Result) error { panic("not") })))
-		}
+		notFound(t, m)
 	})
+}
+
+// notFound asks for batches of others and for unknown ones.
+func notFound(t *testing.T, m *Manager) {
+	t.Helper()
+	view, err := m.Get(t.Context(), "bob", "1")
+	require.NoError(t, err)
+	require.Equal(t, "1", view.ID)
+	for _, c := range [][2]string{{"bob", "0"}, {"", "x"}, {"bob", "x"}} {
+		_, err = m.Get(t.Context(), c[0], c[1])
+		require.Equal(t, services.KindNotFound, services.KindOf(err))
+		require.ErrorContains(t, err, `batch "`+c[1]+`" does not exist`)
+		require.Equal(t, services.KindNotFound, services.KindOf(m.Remove(t.Context(), c[0], c[1])))
+		_, err = m.Retry(t.Context(), c[0], c[1], true)
+		require.Equal(t, services.KindNotFound, services.KindOf(err))
+		_, err = m.Cancel(t.Context(), c[0], c[1])
+		require.Equal(t, services.KindNotFound, services.KindOf(err))
+		require.Equal(t, services.KindNotFound, services.KindOf(m.Follow(t.Context(), c[0], c[1], func(Change) error { panic("not") })))
+		require.Equal(t, services.KindNotFound, services.KindOf(m.Results(t.Context(), c[0], c[1], func(Result) error { panic("not") })))
+	}
+}
+
+func TestNothingIsListedBeforeItIsLoaded(t *testing.T) {
+	t.Parallel()
+	store := recordstest.NewMemory()
 	m := over(store)
 	m.Database = records.NewDatabase(store, slog.New(slog.DiscardHandler))
 	m.all = records.NewCollection(m.Database, record, m.changed)

@@ -21,10 +21,10 @@ const walkItems = 6
 
 // model is what must be known of a batch after some changes of it and of its items' jobs.
 type model struct {
-	batch   *Batch
-	jobs    map[int]*jobs.Job
-	kept    map[int]bool // whether a job is that of an item that had ended at the last change
-	refused map[int]bool
+	batch    *Batch
+	jobs     map[int]*jobs.Job
+	retained map[int]bool // whether a job is that of an item that had ended at the last change
+	refused  map[int]bool
 }
 
 func (w *model) open(item int) bool {
@@ -34,7 +34,7 @@ func (w *model) open(item int) bool {
 // fresh returns the job of an item that counts.
 func (w *model) fresh(item int) *jobs.Job {
 	job := w.jobs[item]
-	if job == nil || w.kept[item] || w.batch.isStale(job) {
+	if job == nil || w.retained[item] || w.batch.isStale(job) {
 		return nil
 	}
 	return job
@@ -70,8 +70,8 @@ func (w *model) step(m *Manager, random *rand.Rand) {
 		}
 		w.batch = &b
 		for i := range walkItems {
-			w.kept[i] = !w.open(i)
-			if w.kept[i] {
+			w.retained[i] = !w.open(i)
+			if w.retained[i] {
 				delete(w.refused, i)
 			}
 		}
@@ -104,7 +104,7 @@ func (w *model) step(m *Manager, random *rand.Rand) {
 				Finished: time.Unix(int64(random.IntN(3)), 0), Failure: &jobs.Failure{Message: "job"},
 			}
 			before := w.jobs[item]
-			w.jobs[item], w.kept[item] = job, !w.open(item)
+			w.jobs[item], w.retained[item] = job, !w.open(item)
 			m.itemChanged(job.ID, before, job)
 		}
 	}
@@ -133,7 +133,7 @@ func (w *model) ended() (list []string, open int) {
 func (w *model) next(from, window int) int {
 	waiting := 0
 	for i, job := range w.jobs {
-		if job.Status == jobs.StatusQueued && !w.kept[i] {
+		if job.Status == jobs.StatusQueued && !w.retained[i] {
 			waiting++
 		}
 	}
@@ -191,6 +191,12 @@ func (w *model) compare(t *testing.T, m *Manager, random *rand.Rand) {
 	} else {
 		require.InDelta(t, (float64(counts.Ended())+parts)/walkItems, view.Progress, 1e-9)
 	}
+	w.compareWork(t, m, random)
+}
+
+// compareWork compares what is to be noted and what is to become a job.
+func (w *model) compareWork(t *testing.T, m *Manager, random *rand.Rand) {
+	t.Helper()
 	want, wantOpen := w.ended()
 	ended, open := m.endedItems("b")
 	var got []string
@@ -225,7 +231,7 @@ func TestWhatIsKnownOfABatch(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 5))
 		m := over(recordstest.NewMemory())
 		m.cfg.Window = 1 + int(seed%3)
-		w := &model{jobs: make(map[int]*jobs.Job), kept: make(map[int]bool), refused: make(map[int]bool)}
+		w := &model{jobs: make(map[int]*jobs.Job), retained: make(map[int]bool), refused: make(map[int]bool)}
 		for range 200 {
 			w.step(m, random)
 			w.compare(t, m, random)

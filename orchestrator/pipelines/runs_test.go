@@ -195,27 +195,32 @@ func TestHowLongARefusalIsWaitedFor(t *testing.T) {
 	}
 }
 
+// stepwise is a task that ends as it is told, with a warning.
+func (b *bench) stepwise(next <-chan error) func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
+	return func(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
+		sink.Progress(0.25, "part")
+		sink.Partial(nil)
+		select {
+		case err := <-next:
+			if err != nil {
+				return services.TaskResult{}, err
+			}
+		case <-ctx.Done():
+			return services.TaskResult{}, ctx.Err()
+		}
+		result, err := b.echo(ctx, task, services.DiscardSink{})
+		result.Warnings = []services.Warning{{Code: services.WarnTruncated, Message: task.ID}}
+		return result, err
+	}
+}
+
 // TestTheProgressOfARun says which steps run and which wait, and why.
 func TestTheProgressOfARun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := setup(t)
 		next := make(chan error)
-		b.world.run = func(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
-			sink.Progress(0.25, "part")
-			sink.Partial(nil)
-			select {
-			case err := <-next:
-				if err != nil {
-					return services.TaskResult{}, err
-				}
-			case <-ctx.Done():
-				return services.TaskResult{}, ctx.Err()
-			}
-			result, err := b.echo(ctx, task, services.DiscardSink{})
-			result.Warnings = []services.Warning{{Code: services.WarnTruncated, Message: task.ID}}
-			return result, err
-		}
+		b.world.run = b.stepwise(next)
 		task := job("job-1", `{"steps":[{"id":"a","task":"generate","params":{"prompt":"x"}},
 			{"id":"b","task":"generate","foreach":"${range(4)}","parallel":2,"after":["a"],"params":{"prompt":"x"}}]}`, ``, nil)
 		prepared, err := b.Prepare(t.Context(), task)
