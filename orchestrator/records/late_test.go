@@ -155,9 +155,11 @@ func TestWhatAStoreMissesIsReadAgain(t *testing.T) {
 		err       error
 		within    time.Duration
 	}{
-		"the record":         {lag: 2 * time.Second, missing: time.Second, forgotten: true, id: "a", want: "2", within: 2 * time.Second},
-		"its last revision":  {lag: 2 * time.Second, missing: time.Second, id: "a", want: "2", within: 2 * time.Second},
-		"for longer":         {lag: 2 * time.Second, missing: time.Hour, forgotten: true, id: "a", err: records.ErrMissing, within: 2 * time.Second},
+		"the record":        {lag: 2 * time.Second, missing: time.Second, forgotten: true, id: "a", want: "2", within: 2 * time.Second},
+		"its last revision": {lag: 2 * time.Second, missing: time.Second, id: "a", want: "2", within: 2 * time.Second},
+		"for longer": {
+			lag: 2 * time.Second, missing: time.Hour, forgotten: true, id: "a", err: records.ErrMissing, within: 2 * time.Second,
+		},
 		"an unknown record":  {lag: 2 * time.Second, missing: time.Second, forgotten: true, id: "b", err: records.ErrMissing},
 		"without a lag":      {missing: time.Second, forgotten: true, id: "a", err: records.ErrMissing},
 		"nothing is missing": {lag: 2 * time.Second, id: "a", want: "2"},

@@ -94,7 +94,7 @@ func TestALongRecordingIsTheMeanOfItsParts(t *testing.T) {
 	require.Equal(t, services.KindTooLarge, services.KindOf(err))
 }
 
-// TestASliderCutsEveryWindowOnce gives units one by one and in blocks.
+// TestASliderCutsEveryWindowOnce adds units one by one and in blocks.
 func TestASliderCutsEveryWindowOnce(t *testing.T) {
 	t.Parallel()
 	for _, block := range []int{1, 3, 100} {
