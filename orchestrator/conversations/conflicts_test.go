@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,17 +19,38 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// failing returns the errors of a list for the calls of one operation, and nil after them.
-func failing(store *recordstest.Memory, operation string, errs ...error) (left func() int) {
+// refusals are the errors of the next deletions of a store.
+type refusals struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+// refusing returns a store, and the errors of its deletions: none at first.
+func refusing() (*recordstest.Memory, *refusals) {
+	store, r := recordstest.NewMemory(), &refusals{}
 	store.Before = func(called, _ string) error {
-		if called != operation || len(errs) == 0 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if called != "delete" || len(r.errs) == 0 {
 			return nil
 		}
-		err := errs[0]
-		errs = errs[1:]
+		err := r.errs[0]
+		r.errs = r.errs[1:]
 		return err
 	}
-	return func() int { return len(errs) }
+	return store, r
+}
+
+func (r *refusals) set(errs ...error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errs = errs
+}
+
+func (r *refusals) left() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.errs)
 }
 
 var errChanged = fmt.Errorf("changed: %w", records.ErrConflict)
@@ -36,13 +58,13 @@ var errChanged = fmt.Errorf("changed: %w", records.ErrConflict)
 func TestAConversationThatIsChangedMeanwhileIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := recordstest.NewMemory()
+		store, refused := refusing()
 		c := open(t, store)
 		made, err := c.StoreContext(t.Context(), about("ctx_1", "a"))
 		require.NoError(t, err)
-		left := failing(store, "delete", errChanged, errChanged)
+		refused.set(errChanged, errChanged)
 		require.NoError(t, c.ForgetContext(t.Context(), "ctx_1"))
-		require.Zero(t, left())
+		require.Zero(t, refused.left())
 		require.Empty(t, c.StoredContexts())
 
 		made.Revision = 0
@@ -70,7 +92,7 @@ func TestAnExpiredConversationThatCannotBeDeleted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := recordstest.NewMemory()
+				store, refused := refusing()
 				var text bytes.Buffer
 				log := slog.New(slog.NewTextHandler(&text, nil))
 				db := records.NewDatabase(store, log)
@@ -83,10 +105,10 @@ func TestAnExpiredConversationThatCannotBeDeleted(t *testing.T) {
 					_, err := all.StoreContext(t.Context(), made)
 					require.NoError(t, err)
 				}
-				left := failing(store, "delete", c.err)
+				refused.set(c.err)
 				time.Sleep(time.Hour + 30*time.Second)
 				synctest.Wait()
-				require.Zero(t, left())
+				require.Zero(t, refused.left())
 				require.Len(t, all.StoredContexts(), 2)
 				require.Equal(t, c.logged, bytes.Contains(text.Bytes(), []byte("an expired conversation could not be deleted")))
 				time.Sleep(time.Minute)
