@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,17 +52,27 @@ func TestWhatIsStillToComeOfABody(t *testing.T) {
 // slowly is a connection whose deadlines are noted.
 type slowly struct {
 	http.ResponseWriter
+	mu     sync.Mutex // a drain is ended by another goroutine
 	reads  []time.Time
 	writes []time.Time
 	broken bool
 }
 
 func (s *slowly) SetReadDeadline(at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.reads = append(s.reads, at)
 	if s.broken {
 		return errors.New("no connection")
 	}
 	return nil
+}
+
+// last returns the latest deadline of reads.
+func (s *slowly) last() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads[len(s.reads)-1]
 }
 
 func (s *slowly) SetWriteDeadline(at time.Time) error { s.writes = append(s.writes, at); return nil }
@@ -120,7 +131,7 @@ func TestTheRestOfABodyIsDiscarded(t *testing.T) {
 			for i, at := range conn.reads[:len(conn.reads)-1] {
 				require.LessOrEqual(t, at.Sub(began), time.Duration(i)*c.every+5*time.Second, name)
 			}
-			require.False(t, conn.reads[len(conn.reads)-1].After(time.Now()), "net/http does not wait for more")
+			require.False(t, conn.last().After(time.Now()), "net/http does not wait for more")
 		})
 	}
 }
@@ -133,7 +144,7 @@ type deadlined struct {
 
 func (d *deadlined) Read(p []byte) (int, error) {
 	n, err := d.pieces.Read(p)
-	if at := d.conn.reads[len(d.conn.reads)-1]; !time.Now().Before(at) {
+	if !time.Now().Before(d.conn.last()) {
 		return n, os.ErrDeadlineExceeded
 	}
 	return n, err
