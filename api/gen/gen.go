@@ -12577,8 +12577,32 @@ func (response GetLiveness200TextResponse) VisitGetLivenessResponse(w http.Respo
 	return err
 }
 
-type GetLiveness500ApplicationProblemPlusJSONResponse struct {
+type GetLiveness403ApplicationProblemPlusJSONResponse struct {
 	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetLiveness403ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLiveness500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetLiveness500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetLiveness500ResponseHeaders
 }
 
 func (response GetLiveness500ApplicationProblemPlusJSONResponse) VisitGetLivenessResponse(w http.ResponseWriter) error {
@@ -12834,8 +12858,32 @@ func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.Res
 	return err
 }
 
-type GetReadiness500ApplicationProblemPlusJSONResponse struct {
+type GetReadiness403ApplicationProblemPlusJSONResponse struct {
 	ProblemApplicationProblemPlusJSONResponse
+}
+
+func (response GetReadiness403ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReadiness500ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetReadiness500ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetReadiness500ResponseHeaders
 }
 
 func (response GetReadiness500ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
@@ -12904,6 +12952,30 @@ func (response GetServiceReadiness400ApplicationProblemPlusJSONResponse) VisitGe
 		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
 	}
 	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetServiceReadiness403ResponseHeaders struct {
+	XRequestId *string
+}
+
+type GetServiceReadiness403ApplicationProblemPlusJSONResponse struct {
+	Body    Problem
+	Headers GetServiceReadiness403ResponseHeaders
+}
+
+func (response GetServiceReadiness403ApplicationProblemPlusJSONResponse) VisitGetServiceReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestId != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestId))
+	}
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -289,7 +289,7 @@ func TestResultsThatCannotBeRead(t *testing.T) {
 			lines := 0
 			err := f.Results(t.Context(), "", f.id, func(batches.Result) error { lines++; return nil })
 			store.Disarm()
-			if nth > 0 {
+			if nth > 0 && nth <= len(store.Calls()) { // some readings need fewer calls
 				require.ErrorIs(t, err, fault)
 				require.Less(t, lines, 4)
 			} else {
