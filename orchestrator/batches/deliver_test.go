@@ -15,7 +15,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// sender is a receiver of webhooks that answers as it is told.
+// sender delivers webhooks to a receiver whose answers the test sets.
 type sender struct {
 	answer func() (int, error)
 	sent   []string

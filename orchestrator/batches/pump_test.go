@@ -18,7 +18,7 @@ import (
 	"github.com/grym-synth/grym-synth/services"
 )
 
-// TestAnItemThatCannotBecomeAJob is refused after the batch was accepted, for good or for now.
+// TestAnItemThatCannotBecomeAJob has items refused after the batch was accepted, for good or for a while.
 func TestAnItemThatCannotBecomeAJob(t *testing.T) {
 	t.Parallel()
 	for kind, refused := range map[services.Kind]bool{

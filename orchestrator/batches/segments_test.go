@@ -194,7 +194,7 @@ func TestDamagedSegmentsAreReported(t *testing.T) {
 	_, err = lines.line(t.Context(), place{segment: 0, bytes: 5})
 	require.Error(t, err, "half a line")
 	_, err = lines.line(t.Context(), place{segment: 0, bytes: 5, at: -1})
-	require.Error(t, err, "there is no such place")
+	require.Error(t, err, "the place does not exist")
 
 	b := Batch{ID: "b", Items: 3, Inputs: []Segment{put(t, store, "odd", []byte("1"), []byte("{}"))}}
 	_, err = m.newReader(b).item(t.Context(), 0)

@@ -48,7 +48,7 @@ func compiled(head, step string) string {
 	return fmt.Sprint(err)
 }
 
-// limits are fields of a definition and of its step, and what is wrong with them.
+// limits has definitions at a bound and beyond it, and the problem of those beyond.
 var limits = []struct{ head, step, want string }{
 	{"", "", ""},
 	{`"name":"` + strings.Repeat("x", 63) + `",`, "", ""},

@@ -195,7 +195,7 @@ func TestHowLongARefusalIsWaitedFor(t *testing.T) {
 	}
 }
 
-// stepwise is a task that ends as it is told, with a warning.
+// stepwise is a task that the test ends, with a warning.
 func (b *bench) stepwise(next <-chan error) func(context.Context, services.Task, services.Sink) (services.TaskResult, error) {
 	return func(ctx context.Context, task services.Task, sink services.Sink) (services.TaskResult, error) {
 		sink.Progress(0.25, "part")
