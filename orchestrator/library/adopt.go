@@ -54,13 +54,15 @@ func (l *Library) adopt(ctx context.Context, id string, users []Ref) error {
 	if len(users) == 0 && !recording.Conversational && !l.index.isReferred(id) {
 		users = []Ref{{AudioID: id, Created: recording.Created}}
 	}
+	contentType := l.typeOf(ctx, recording)
 	for _, ref := range users {
 		ref.Used = recording.Used // whoever used it last
+		// The recording itself gets its type after the refs, by which it is found meanwhile.
+		ref.ContentType = cmp.Or(ref.ContentType, contentType)
 		if _, _, err := l.refer(ctx, ref); err != nil {
 			return err
 		}
 	}
-	contentType := l.typeOf(ctx, recording)
 	_, err = l.audio.Edit(ctx, id, func(r *Recording) (bool, error) {
 		changed := !r.Owned
 		r.Owned, r.ContentType = true, contentType
@@ -85,19 +87,22 @@ func (l *Library) typeOf(ctx context.Context, recording Recording) string {
 	return cmp.Or(SniffType(head[:n]), recording.ContentType)
 }
 
-// adopted returns the ref of an owner to a recording of an older version that has not been
-// adopted yet, or ErrMissing. While the jobs and conversations are still being loaded it
-// returns a fault for such a recording.
+// adopted returns the ref of an owner to a recording of an older version, which it adopts
+// unless that has been done since the caller looked, or ErrMissing. While the jobs and
+// conversations are still being loaded it returns a fault for such a recording.
 func (l *Library) adopted(ctx context.Context, owner, id string) (Ref, error) {
-	if recording, known := l.audio.Get(id); l.db.Ready() && (!known || recording.Owned) {
+	recording, known := l.audio.Get(id)
+	if !known && l.db.Ready() {
 		return Ref{}, records.ErrMissing
 	}
-	recording, err := l.audio.Load(ctx, id)
-	if err == nil && recording.Owned {
-		err = records.ErrMissing
+	if !known || !recording.Owned {
+		var err error
+		if recording, err = l.audio.Load(ctx, id); err != nil {
+			return Ref{}, err
+		}
 	}
-	if err != nil {
-		return Ref{}, err
+	if recording.Owned {
+		return l.refs.Load(ctx, refID(owner, id))
 	}
 	if err := l.db.NotReady("recordings"); err != nil {
 		return Ref{}, err
