@@ -23,8 +23,11 @@ func (m *Manager) slots(a *account, now time.Time) int {
 			continue
 		}
 		if wait := other.precedes(a, now); wait > 0 {
-			m.wakeIn(wait)
-			return 0
+			if m.computes(now) {
+				m.wakeIn(min(wait, glance))
+				return 0
+			}
+			other.stepBack()
 		}
 		shared = shared || other.atWork(now)
 	}
@@ -74,7 +77,9 @@ func (a *account) loaded(now time.Time) float64 {
 func (a *account) precedes(other *account, now time.Time) time.Duration {
 	work := shortWork // of the task that has worked least
 	for _, l := range a.holders {
-		work = min(work, l.worked+now.Sub(l.since))
+		if !l.idle {
+			work = min(work, l.worked+now.Sub(l.since))
+		}
 	}
 	if work == shortWork {
 		return 0
@@ -86,6 +91,41 @@ func (a *account) precedes(other *account, now time.Time) time.Duration {
 	// The load goes to 1, and the other's to 0.
 	left := float64(loadSpan) * math.Log1p(lightLoad*theirs-mine)
 	return max(min(time.Duration(left), shortWork-work), time.Millisecond)
+}
+
+// A task that goes first may hang, or wait for something else than a core. The cores are
+// idle then, as the other services wait for it, and it goes first no longer.
+const (
+	// glance is the least time over which the use of the cores is measured.
+	glance = 10 * time.Millisecond
+	// leastUse is the part of one core that a task in its work uses at least.
+	leastUse = 0.25
+)
+
+// usage is the processor time of the process when it was measured last.
+type usage struct {
+	at  time.Time
+	cpu time.Duration
+}
+
+// computes reports whether the process has used a core since the last look, which must have
+// been a moment ago, or else is taken now. The caller holds mu.
+func (m *Manager) computes(now time.Time) bool {
+	elapsed := now.Sub(m.used.at)
+	if m.cpu == nil || elapsed < glance {
+		return true
+	}
+	cpu, err := m.cpu()
+	used := cpu - m.used.cpu
+	m.used = usage{at: now, cpu: cpu}
+	return err != nil || elapsed > 5*glance || float64(used) >= leastUse*float64(elapsed)
+}
+
+// stepBack records that the running tasks of the service do not compute. The caller holds mu.
+func (a *account) stepBack() {
+	for _, l := range a.holders {
+		l.idle = true
+	}
 }
 
 // wakeIn looks at the queue again after a time, unless it does so sooner. The caller holds

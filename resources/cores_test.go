@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,6 +193,55 @@ func TestTheOthersGoOnAtOnce(t *testing.T) {
 		require.Equal(t, 2, running(m), "it goes first no longer")
 		other.Release()
 		close(stop)
+	})
+}
+
+// TestATaskThatHangsDoesNotGoFirst has the processor idle from the start of a task that the
+// others wait for, and then has it compute.
+func TestATaskThatHangsDoesNotGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, stop := sharing(), make(chan struct{})
+		defer close(stop)
+		var computing atomic.Bool
+		computing.Store(true)
+		var cpu time.Duration // mu of the manager guards it and last
+		last := time.Now()
+		m.cpu = func() (time.Duration, error) {
+			if computing.Load() {
+				cpu += time.Since(last)
+			}
+			last = time.Now()
+			return cpu, nil
+		}
+		serve(t, m, 4, 5*time.Millisecond, stop)
+		time.Sleep(30 * time.Second)
+		other := acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		time.Sleep(4 * glance)
+		synctest.Wait()
+		require.Zero(t, running(m), "a task that computes goes first")
+		other.Release()
+		time.Sleep(30 * time.Second)
+
+		computing.Store(false)
+		other = acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		time.Sleep(glance - time.Millisecond)
+		synctest.Wait()
+		require.Zero(t, running(m), "it may still compute")
+		time.Sleep(2 * glance)
+		synctest.Wait()
+		require.Equal(t, 2, running(m), "it does not")
+		time.Sleep(shortWork / 2)
+		synctest.Wait()
+		require.Equal(t, 2, running(m), "nor is it asked again")
+		other.Release()
+
+		computing.Store(true)
+		time.Sleep(30 * time.Second)
+		other = acquire(t, m, services.Claim{Service: "small", Bytes: mb})
+		time.Sleep(4 * glance)
+		synctest.Wait()
+		require.Zero(t, running(m), "the next one goes first again")
+		other.Release()
 	})
 }
 

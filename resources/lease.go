@@ -43,8 +43,10 @@ type Lease struct {
 	began    time.Time
 	waited   time.Duration
 	reserved services.Bytes
-	// worked is how long it held a run slot.
+	// worked is how long it held a run slot; idle is set if it did not compute while it
+	// held the present one.
 	worked time.Duration
+	idle   bool
 	// tag is the number of the flow's rounds at its arrival and the work done since. At
 	// due the rounds had come to reached, which is the tag where they have got so far.
 	tag, reached time.Duration

@@ -25,6 +25,7 @@ type Manager struct {
 	metrics *metrics
 	probe   HeldProbe             // nil measures nothing
 	gauge   func() services.Gauge // nil measures no runs
+	cpu     func() (time.Duration, error)
 
 	mu       sync.Mutex
 	accounts map[string]*account
@@ -56,6 +57,7 @@ type Manager struct {
 	// Stop waits for wakings.
 	waking  *time.Timer
 	wakings sync.WaitGroup
+	used    usage
 }
 
 // account is one service's share of the books.
@@ -96,6 +98,9 @@ type Dependencies struct {
 	// Gauge returns a gauge for the memory of one run, from which the memory of later ones
 	// is predicted. nil, or a nil gauge, leaves the services' estimates as they are.
 	Gauge func() services.Gauge
+	// CPU returns the processor time of the process, by which a task that hangs is told
+	// from one that computes; with nil every task counts as one that computes.
+	CPU func() (time.Duration, error)
 	// Sources list for the inventory what holds something else than the memory that is
 	// booked here.
 	Sources []func() []Resource
@@ -107,7 +112,7 @@ type Dependencies struct {
 // has given it a share.
 func NewManager(cfg Config, budget Budget, deps Dependencies) *Manager {
 	m := &Manager{
-		cfg: cfg, budget: budget, probe: deps.Probe, gauge: deps.Gauge, sources: deps.Sources, log: deps.Log,
+		cfg: cfg, budget: budget, probe: deps.Probe, gauge: deps.Gauge, cpu: deps.CPU, sources: deps.Sources, log: deps.Log,
 		accounts: make(map[string]*account), tenants: make(map[string]*tenant),
 	}
 	m.weights, _ = ParseWeights(cfg.Weights) // Validate has refused a list with an error

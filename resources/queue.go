@@ -216,7 +216,7 @@ func (m *Manager) give(w *waiter, now time.Time) {
 	w.account.virtual = max(w.account.virtual, f.tag)
 	w.arena.active += need
 	l.bytes += need
-	l.slot = true
+	l.slot, l.idle = true, false
 	l.since = now
 	l.meter.Begin(now)
 	if !w.yielded {

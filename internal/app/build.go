@@ -129,7 +129,7 @@ type budget struct {
 func newBudget(cfg config.Config, e *engine, spool string, reg prometheus.Registerer, log *slog.Logger) *budget {
 	memory := cfg.SystemHardening.ResourceManagement
 	b := &budget{memory: resources.NewManager(memory, resources.FindBudget(memory, memprobe.Probe{}), resources.Dependencies{
-		Probe: memprobe.Probe{}, Gauge: e.runtime.NewGauge,
+		Probe: memprobe.Probe{}, Gauge: e.runtime.NewGauge, CPU: memprobe.ProcessorTime,
 		Sources: []func() []resources.Resource{e.sessions, func() []resources.Resource { return files(cfg, spool) }},
 		Metrics: reg, Log: log,
 	})}

@@ -30,7 +30,7 @@ import (
 	"github.com/grym-synth/grym-synth/services/wav2vec2"
 )
 
-// go test ./internal/app -run UnderLoad -faults 60s -v.
+// go test ./internal/app -run UnderLoad -faults 60s -v
 var faultsFor = flag.Duration("faults", 0, "inject faults for so long at each rate, under load; 0 skips it")
 
 // load runs tasks of a service continuously and counts their outcomes.
@@ -148,14 +148,40 @@ func (r *trial) damage(ctx context.Context, part float64) {
 	}
 }
 
-// phase injects faults into a fraction of the speech runs, and returns the throughput of
-// the other services.
-func (r *trial) phase(part float64) map[string]float64 {
+// tally counts the tasks of the other services, and for how long.
+type tally struct {
+	took time.Duration
+	done map[string]int64
+}
+
+// add adds another tally.
+func (a *tally) add(b tally) {
+	a.took += b.took
+	if a.done == nil {
+		a.done = make(map[string]int64)
+	}
+	for name, done := range b.done {
+		a.done[name] += done
+	}
+}
+
+// rates returns the tasks a second.
+func (a *tally) rates() map[string]float64 {
+	rates := make(map[string]float64)
+	for name, done := range a.done {
+		rates[name] = float64(done) / a.took.Seconds()
+	}
+	return rates
+}
+
+// phase injects faults into a fraction of the speech runs for a time, and returns what the
+// other services did meanwhile.
+func (r *trial) phase(part float64, span time.Duration) tally {
 	t := r.t
 	t.Helper()
 	r.s.runtime.Intercept(faulty(part))
 	r.say(time.Now(), "faults in %.0f %% of the runs", 100*part)
-	ctx, stop := context.WithTimeout(t.Context(), *faultsFor)
+	ctx, stop := context.WithTimeout(t.Context(), span)
 	defer stop()
 	began, done, failed := time.Now(), r.speech.done.Load(), r.speech.failed.Load()
 	before := make(map[string]int64)
@@ -163,15 +189,15 @@ func (r *trial) phase(part float64) map[string]float64 {
 		before[name] = other.done.Load()
 	}
 	r.damage(ctx, part)
-	rates := make(map[string]float64)
+	did := tally{took: time.Since(began), done: make(map[string]int64)}
 	for name, other := range r.others {
-		rates[name] = float64(other.done.Load()-before[name]) / time.Since(began).Seconds()
+		did.done[name] = other.done.Load() - before[name]
 		require.Zero(t, other.failed.Load(), "the faults of one service are not those of another: %s", name)
 	}
 	r.report()
 	r.say(time.Now(), "speech: %d well, %d failed or refused; others a second: %v; breaker %s", r.speech.done.Load()-done,
-		r.speech.failed.Load()-failed, rounded(rates), speech(t, r.s).Guard.State())
-	return rates
+		r.speech.failed.Load()-failed, rounded(did.rates()), speech(t, r.s).Guard.State())
+	return did
 }
 
 func rounded(rates map[string]float64) (list []string) {
@@ -234,19 +260,9 @@ func TestOneServicesFaultsUnderLoad(t *testing.T) {
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return entry.Status().ModelsLoaded > 0 }, time.Minute, 50*time.Millisecond, name)
 	}
-	before := r.phase(0)
+	r.phase(0, min(faultSlice, *faultsFor)) // warms up
 	for _, part := range []float64{0.01, 0.2, 1} {
-		rates := r.phase(part)
-		r.comesBack(2 * interval)
-		after := r.phase(0)
-		for name, rate := range rates {
-			undisturbed := (before[name] + after[name]) / 2
-			r.say(time.Now(), "with faults in %.0f %%, %s kept %.0f %% of its throughput", 100*part, name, 100*rate/undisturbed)
-			if rate < 0.9*undisturbed {
-				t.Errorf("%s kept %.2f of %.2f a second", name, rate, undisturbed)
-			}
-		}
-		before = after
+		r.compare(part, 2*interval)
 	}
 	stop()
 	for _, w := range work {
@@ -254,6 +270,37 @@ func TestOneServicesFaultsUnderLoad(t *testing.T) {
 	}
 	for _, state := range []string{"open", "half-open", "closed"} {
 		require.Positive(t, r.breaker(state), "the breaker never was %s", state)
+	}
+}
+
+// faultSlice is for how long faults are injected at once.
+const faultSlice = 15 * time.Second
+
+// compare injects faults into a fraction of the speech runs, in slices with as much
+// undisturbed time between them, so that a machine whose speed changes slowly does so for
+// both, and compares the throughput of the other services.
+func (r *trial) compare(part float64, back time.Duration) {
+	t := r.t
+	t.Helper()
+	var faulty, undisturbed tally
+	for faulty.took < *faultsFor {
+		span := min(faultSlice, *faultsFor)
+		if len(faulty.done) == 0 {
+			undisturbed.add(r.phase(0, span/2))
+		}
+		faulty.add(r.phase(part, span))
+		r.comesBack(back)
+		if faulty.took >= *faultsFor {
+			span /= 2
+		}
+		undisturbed.add(r.phase(0, span))
+	}
+	for name, rate := range faulty.rates() {
+		whole := undisturbed.rates()[name]
+		r.say(time.Now(), "with faults in %.0f %%, %s kept %.0f %% of its throughput", 100*part, name, 100*rate/whole)
+		if rate < 0.9*whole {
+			t.Errorf("%s kept %.2f of %.2f a second", name, rate, whole)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/grym-synth/grym-synth/services"
@@ -37,6 +38,16 @@ func (p Probe) CPU() (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * tick, nil
+}
+
+// ProcessorTime returns the processor time of all threads of this process since its start,
+// to the microsecond where the system counts so.
+func ProcessorTime() (time.Duration, error) {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return 0, fmt.Errorf("processor time: %w", err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), nil
 }
 
 // Held returns the memory that the system cannot reclaim without swapping: anonymous

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -318,4 +320,20 @@ func FuzzReadSignature(f *testing.F) {
 		}
 		require.NotEmpty(t, sig.Outputs)
 	})
+}
+
+// TestEightBitsAreFastWhereTheProcessorHasVNNI compares with what the kernel says.
+func TestEightBitsAreFastWhereTheProcessorHasVNNI(t *testing.T) {
+	t.Parallel()
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil || runtime.GOARCH != "amd64" {
+		t.Skip("needs /proc/cpuinfo of an x86 processor")
+	}
+	saturate := !regexp.MustCompile(`\b(avx512_vnni|avx_vnni|amx_int8)\b`).Match(info)
+	options, err := SessionConfig{}.options()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, options.Destroy()) }()
+	has, err := options.HasSessionConfigEntry("session.x64quantprecision")
+	require.NoError(t, err)
+	require.Equal(t, saturate, has, "slow products only where they saturate otherwise")
 }

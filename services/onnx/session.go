@@ -15,6 +15,7 @@ import (
 	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
+	"golang.org/x/sys/cpu"
 
 	"github.com/grym-synth/grym-synth/internal/regular"
 	"github.com/grym-synth/grym-synth/services"
@@ -184,6 +185,12 @@ func samePath(file *os.File) string {
 	return path
 }
 
+// bytesSaturate reports whether sums of products of unsigned and signed bytes saturate in 16
+// bits, as they do on x86 processors without VNNI.
+func bytesSaturate() bool {
+	return runtime.GOARCH == "amd64" && !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI && !cpu.X86.HasAMXInt8
+}
+
 func (c SessionConfig) options() (*ort.SessionOptions, error) {
 	options, err := ort.NewSessionOptions()
 	if err != nil {
@@ -201,11 +208,11 @@ func (c SessionConfig) options() (*ort.SessionOptions, error) {
 		options.SetMemPattern(!c.NoPlan),
 		options.AddSessionConfigEntry("session.intra_op.allow_spinning", spin),
 		options.AddSessionConfigEntry("session.intra_op.spin_duration_us", strconv.FormatInt(c.Spin.Microseconds(), 10)),
-		// On x86 processors without VNNI, products of unsigned and signed bytes
-		// saturate; this setting makes the engine treat the weights as unsigned. Other
-		// processors ignore it.
-		options.AddSessionConfigEntry("session.x64quantprecision", "1"),
 	)
+	if bytesSaturate() {
+		// The engine then treats the weights as unsigned, which takes almost twice as long.
+		err = errors.Join(err, options.AddSessionConfigEntry("session.x64quantprecision", "1"))
+	}
 	if c.pooled {
 		err = errors.Join(err, options.AddSessionConfigEntry("session.use_env_allocators", "1"))
 	}
