@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -35,7 +36,12 @@ func (h *handlers) record(next http.Handler) http.Handler {
 		r = r.WithContext(ctx)
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		status := http.StatusInternalServerError // of a panic
-		defer func() { h.recordAction(r, asked.id, status, action) }()
+		defer func() {
+			h.recordAction(r, audit.Entry{
+				Key: web.CallerOf(r.Context()).Key, Operation: asked.id, Status: status,
+				Target: cmp.Or(action.Target, r.URL.Query().Get("model")), Reason: action.Reason,
+			})
+		}()
 		next.ServeHTTP(wrapped, r)
 		if status = wrapped.Status(); status == 0 {
 			status = http.StatusOK
@@ -43,25 +49,19 @@ func (h *handlers) record(next http.Handler) http.Handler {
 	})
 }
 
-// recordAction stores the record of a request that has ended. If that fails, the log has it:
-// what the operator did stays done.
-func (h *handlers) recordAction(r *http.Request, operation string, status int, action *web.Action) {
+// recordAction stores the record of a request that has ended, completed by what the request
+// says. If that fails, the log has it: what the operator did stays done.
+func (h *handlers) recordAction(r *http.Request, entry audit.Entry) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), auditTimeout)
 	defer cancel()
-	entry := audit.Entry{
-		Key: web.CallerOf(ctx).Key, Client: r.RemoteAddr, Operation: operation, Method: r.Method, Path: r.URL.Path,
-		Target: action.Target, Reason: action.Reason, Status: status, RequestID: web.RequestID(ctx),
-	}
-	if entry.Target == "" {
-		entry.Target = r.URL.Query().Get("model")
-	}
+	entry.Client, entry.Method, entry.Path, entry.RequestID = r.RemoteAddr, r.Method, r.URL.Path, web.RequestID(ctx)
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		entry.Client = host
 	}
 	if code, ok := ctx.Value(refusalKey{}).(*string); ok {
 		entry.Code = *code
 	}
-	if entry.Code == "" && status == http.StatusInternalServerError {
+	if entry.Code == "" && entry.Status == http.StatusInternalServerError {
 		entry.Code = "internal" // a panic is answered further out
 	}
 	entry.KeyName = manage.KeyName(h.KeyStore, entry.Key)

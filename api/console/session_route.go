@@ -92,7 +92,7 @@ func (s *Sessions) signIn(w http.ResponseWriter, r *http.Request, secure bool, c
 		return err
 	}
 	s.end(r)
-	cookie, begun := s.begin(body.Key)
+	cookie, begun := s.begin(body.Key, key.ID)
 	http.SetCookie(w, newCookie(r, cookie, secure || strings.HasPrefix(r.Header.Get("Origin"), "https://")))
 	return write(w, sessionView{Keys: true, User: viewOf(key), CSRF: begun.csrf})
 }

@@ -44,8 +44,9 @@ type Sessions struct {
 
 // session is one user.
 type session struct {
-	key, csrf string
-	began     time.Time
+	// id is that of the key.
+	key, id, csrf string
+	began         time.Time
 }
 
 // NewSessions returns no sessions yet. If keys is nil, no key is required and nobody signs
@@ -87,10 +88,17 @@ func (s *Sessions) find(r *http.Request) (session, bool) {
 	return found, ok
 }
 
+// KeyID returns the id of the API key of the session to which a request belongs, or "" if
+// it has none. It does not say whether the key is still valid, or who caused the request.
+func (s *Sessions) KeyID(r *http.Request) string {
+	found, _ := s.find(r)
+	return found.id
+}
+
 // begin starts a session and returns the value of its cookie.
-func (s *Sessions) begin(key string) (cookie string, _ session) {
+func (s *Sessions) begin(key, id string) (cookie string, _ session) {
 	cookie = random()
-	one := session{key: key, csrf: random(), began: time.Now()}
+	one := session{key: key, id: id, csrf: random(), began: time.Now()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.byHash) >= maxSessions {

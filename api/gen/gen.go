@@ -3240,7 +3240,7 @@ type Action struct {
 	Code *string `json:"code,omitempty"`
 	Id   string  `json:"id"`
 
-	// Key The id of the API key; omitted if none was required.
+	// Key The id of the API key; omitted if none was required, and of a sign-in with an invalid key.
 	Key *string `json:"key,omitempty"`
 
 	// KeyName The name of the key at the time.
@@ -3248,12 +3248,14 @@ type Action struct {
 	Method  string       `json:"method"`
 	Object  ActionObject `json:"object"`
 
-	// Operation The id of the operation in this document.
+	// Operation The id of the operation in this document; `signIn` or `signOut` for a session of the console.
 	Operation string `json:"operation"`
 
 	// Outcome done: below 400; refused: 4xx; failed: 5xx.
 	Outcome ActionOutcome `json:"outcome"`
-	Path    string        `json:"path"`
+
+	// Path The path of the request: that of sessions, /console/session, is not in this document.
+	Path string `json:"path"`
 
 	// Reason The reason that the operator gave.
 	Reason *string `json:"reason,omitempty"`

@@ -79,7 +79,7 @@ func TestTheOldestEntriesAreDeleted(t *testing.T) {
 		store := recordstest.NewMemory()
 		l, shut := open(t, store)
 		other, shutOther := open(t, store)
-		l.most, other.most = 3, 3
+		l.most[false], other.most[false] = 3, 3
 		for i := range 7 {
 			require.NoError(t, []*Log{l, other}[i%2].Add(t.Context(), Entry{Path: fmt.Sprint("/", i)}))
 			time.Sleep(time.Second)
@@ -91,6 +91,24 @@ func TestTheOldestEntriesAreDeleted(t *testing.T) {
 		defer shut()
 		list, _ := paths(t, l, 10)
 		require.Equal(t, []string{"/6", "/5", "/4"}, list)
+	})
+}
+
+// TestSessionsDoNotDisplaceWhatOperatorsDid has sessions and others each with a limit of
+// their own.
+func TestSessionsDoNotDisplaceWhatOperatorsDid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, shut := open(t, recordstest.NewMemory())
+		defer shut()
+		l.most = map[bool]int{true: 2, false: 3}
+		for i := range 8 {
+			require.NoError(t, l.Add(t.Context(), Entry{Path: fmt.Sprint("/", i), Session: i >= 2}))
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		list, _ := paths(t, l, 10)
+		require.Equal(t, []string{"/7", "/6", "/1", "/0"}, list)
 	})
 }
 
@@ -112,7 +130,7 @@ func TestAFaultOfTheStoreIsReturned(t *testing.T) {
 	recordstest.Faults(t, func(t *testing.T, store *recordstest.Faulty, nth int) {
 		l, shut := open(t, store)
 		defer shut()
-		l.most = 1
+		l.most[false] = 1
 		require.NoError(t, l.Add(t.Context(), Entry{Path: "/0"}))
 		fault := store.Arm(nth)
 		err := l.Add(t.Context(), Entry{Path: "/1"})

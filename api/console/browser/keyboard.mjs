@@ -2,7 +2,7 @@
 import { check } from './harness.mjs';
 
 /** Presses Tab until an element has the focus whose name, text or test name is given. */
-async function tabTo(page, what, most = 250) {
+export async function tabTo(page, what, most = 250) {
   for (let i = 0; i < most; i++) {
     await page.keyboard.press('Tab');
     const found = await page.evaluate((w) => {
@@ -13,13 +13,13 @@ async function tabTo(page, what, most = 250) {
   }
   throw new Error(`Tab does not reach ${what}`);
 }
-const jump = async (page, key, title) => {
+export const jump = async (page, key, title) => {
   await page.keyboard.press('Escape'); // out of a field
   await page.keyboard.press('g');
   await page.keyboard.press(key);
   await page.locator('h1', { hasText: title }).waitFor();
 };
-const press = async (page, what) => {
+export const press = async (page, what) => {
   await tabTo(page, what);
   await page.keyboard.press('Enter');
 };
@@ -40,6 +40,18 @@ export async function everythingByKeyboard(page, base) {
   await page.keyboard.press('Control+Enter');
   await page.locator('[data-test=compare]').waitFor();
   check('a sound is edited by keyboard alone', true);
+  const sent = page.waitForRequest((r) => /audio\/edits$/.test(r.url()));
+  await page.evaluate(async () => { // the key comes when the change is drawn, before any effect of it
+    document.querySelector('[data-test=operation] [aria-label^="Remove"], [data-test=operation] .row button:last-child').click();
+    await new Promise((done) => queueMicrotask(() => queueMicrotask(done)));
+    const choice = document.querySelector('select[name=operation]');
+    choice.value = 'reverse';
+    choice.dispatchEvent(new Event('change', { bubbles: true }));
+    await new Promise((done) => queueMicrotask(() => queueMicrotask(done)));
+    dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true }));
+  });
+  const operations = (await sent).postData();
+  check('a key that comes at once runs what is on the screen', /"op":"reverse"/.test(operations) && !/normalize/.test(operations));
   await jump(page, 'r', 'Measure');
   await page.keyboard.press('Control+Enter');
   await page.locator('[data-test=picture]').waitFor();

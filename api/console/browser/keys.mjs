@@ -36,6 +36,14 @@ export async function withKeys(browser, binary) {
       await page.getByRole('button', { name: 'Sign out' }).click();
       await dialog.waitFor();
       check('signing out ends the session', (await context.cookies()).length === 0);
+      const rows = page.locator('[data-test=action]');
+      await dialog.locator('input').fill(server.key());
+      await page.keyboard.press('Enter');
+      await goTo(page, 'system', 'System');
+      await rows.nth(3).waitFor();
+      const ends = (await rows.allTextContents()).slice(0, 4).map((x) => x.replace(/^.*?from 127/, '127'));
+      check('what operators did has the sign-ins and sign-outs, also a refused one', /Sign-in.*done/.test(ends[0]) && /Sign-out.*done/.test(ends[1]) && /Sign-in.*done/.test(ends[2]) && /Sign-in.*refused401 invalid_api_key/.test(ends[3])
+        && /invalid key/.test(await rows.nth(3).textContent()) && !(await page.locator('main').textContent()).includes(server.key()), ends.join(' | '));
       const problems = seen.problems.filter((p) => !/status of (401|403)/.test(p));
       check('no error in the browser’s console with keys', problems.length === 0, problems.join(' | '));
     });

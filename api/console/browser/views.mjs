@@ -3,7 +3,7 @@ import { check, choose, clip, goTo, until } from './harness.mjs';
 import { patterns, patternsSteered, pipelines, pipelinesWritten } from './patterns.mjs';
 import { edits, recordings } from './edits.mjs';
 import { audit, conversations, keys, labels, modelsSteered, past, reloaded } from './operate.mjs';
-import { retriedFromAStep } from './runs.mjs';
+import { failedRuns, retriedFromAStep } from './runs.mjs';
 
 const words = (page) => page.locator('.transcript button').allTextContents();
 const deckTime = async (page) => Number(await page.locator('.surface').getAttribute('aria-valuenow'));
@@ -23,6 +23,7 @@ export async function byPointer(page, base) {
   await pipelines(page);
   await pipelinesWritten(page);
   await retriedFromAStep(page, base);
+  await failedRuns(page, base);
   await otherTasks(page);
   await generate(page);
   await jobs(page);
@@ -130,10 +131,13 @@ async function otherTasks(page) {
   await page.locator('[data-test=run]').click();
   await page.locator('.lead').waitFor();
   check('such a task runs', (await page.locator('.lead').textContent()).length > 3, await page.locator('.lead').textContent());
-  for (const [task, path] of [['embed', '/v1/audio/embeddings'], ['classify', '/v1/audio/classifications']]) {
-    await page.locator('.side select').first().selectOption(task);
-    await Promise.all([page.waitForResponse((r) => new URL(r.url()).pathname === path && r.ok()), page.locator('[data-test=run]').click()]);
-  }
+  await page.locator('.side select').first().selectOption('embed');
+  await Promise.all([page.waitForResponse((r) => new URL(r.url()).pathname === '/v1/audio/embeddings' && r.ok()), page.locator('[data-test=run]').click()]);
+  await page.locator('.side select').first().selectOption('classify');
+  await page.locator('input[name=labels]').fill('speech, rain, a bell');
+  await page.locator('[data-test=run]').click();
+  await page.locator('.bars li').nth(2).waitFor();
+  check('a sound is classified by the labels of the form', (await page.locator('.bars li').allTextContents()).length === 3, (await page.locator('.bars li').allTextContents()).map((x) => x.trim()).join(', '));
 }
 
 async function generate(page) {

@@ -8,7 +8,8 @@ import { say } from '../texts.js';
 
 const path = '/v1/system/audit', atFirst = 10, tones = { done: 'ok', refused: 'warn', failed: 'bad' };
 const whenOf = (iso) => new Date(iso).toLocaleString('en-GB', { day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' });
-const textOf = (x) => [x.key_name, x.key, x.client, x.method, x.path, x.target, x.reason, x.outcome, x.code].join(' ').toLowerCase();
+const whoOf = (x) => x.key_name || x.key || (t.sessions[x.operation] ? t.invalid : t.anybody);
+const textOf = (x) => [whoOf(x), x.key, x.client, t.sessions[x.operation], x.method, x.path, x.target, x.reason, x.outcome, x.code].join(' ').toLowerCase();
 
 /** The list is requested anew when the stamp changes, and scrolled to where the address says so. */
 export function Audit({ stamp, here }) {
@@ -16,8 +17,8 @@ export function Audit({ stamp, here }) {
   useEffect(() => { if (stamp) all.more(); }, [stamp]);
   useEffect(() => { if (here && all.list) box.current.scrollIntoView(); }, [here, !all.list]);
   const found = (all.list ?? []).filter((x) => textOf(x).includes(text.toLowerCase())), rest = found.length - most;
-  const row = (x) => html`<tr key=${x.id} data-test="action"><td class="mono small"><time datetime=${x.at}>${whenOf(x.at)}</time></td><td class="hide-s"><b>${x.key_name || x.key || t.anybody}</b><div class="tiny faint">${x.client && t.from(x.client)}</div></td>
-    <td class="wrap"><span class="mono small">${x.method} ${x.path}</span>${(x.target || x.reason) && html`<div class="tiny faint">${[x.target, x.reason].filter(Boolean).join(': ')}</div>`}<div class="tiny faint show-s">${x.key_name || x.key || t.anybody} ${x.client && t.from(x.client)}</div></td>
+  const row = (x) => html`<tr key=${x.id} data-test="action"><td class="mono small"><time datetime=${x.at}>${whenOf(x.at)}</time></td><td class="hide-s"><b>${whoOf(x)}</b><div class="tiny faint">${x.client && t.from(x.client)}</div></td>
+    <td class="wrap">${t.sessions[x.operation] ? html`<span>${t.sessions[x.operation]}</span>` : html`<span class="mono small">${x.method} ${x.path}</span>`}${(x.target || x.reason) && html`<div class="tiny faint">${[x.target, x.reason].filter(Boolean).join(': ')}</div>`}<div class="tiny faint show-s">${whoOf(x)} ${x.client && t.from(x.client)}</div></td>
     <td><${Pill} tone=${tones[x.outcome]}>${t.outcomes[x.outcome]}<//><div class="tiny faint">${x.status}${x.code ? ` ${x.code}` : ''}</div></td></tr>`;
   return html`<section class="stack" ref=${box} aria-label=${t.title}><div class="row wrap"><h2 class="grow">${t.title}</h2>${all.list?.length > 0 && html`<div class="w-13"><input type="search" aria-label=${t.find} placeholder=${t.find} value=${text} onInput=${(e) => setText(e.target.value)} /></div>`}</div>
     <${ErrorBox} error=${all.error} onRetry=${() => all.more()} />

@@ -35,7 +35,7 @@ export function BatchForm() {
     }
     setBusy(false);
   };
-  useRun(run, [ready, request]);
+  useRun(run);
   const add = (more) => setFiles([...files, ...more]);
   const shownCurl = files.length > 8 ? { ...request, form: request.form.slice(0, 8) } : request;
   return html`<div class="split"><section class="stack" aria-label=${t.title}><${ErrorBox} error=${error} onRetry=${run} />${busy && html`<${Progress} label=${t.sending} />`}

@@ -26,7 +26,7 @@ export default function Convert() {
     }
     setBusy(false);
   };
-  useRun(run, [busy, request]);
+  useRun(run);
   if (!r) return html`<${Empty} ...${t.empty}><button class="btn primary" onClick=${() => loadSample('sound')}>${say.deck.sample}</button><//>`;
   const out = r.results.converted;
   const take = () => load(new File([out.blob], out.name, { type: out.blob.type }));

@@ -32,7 +32,7 @@ export default function Measure() {
     }
     setBusy(false);
   };
-  useRun(run, [busy, request, picture]);
+  useRun(run);
   useLayer('measured');
   if (!r) return html`<${Empty} ...${t.empty}><button class="btn primary" onClick=${() => loadSample('speech')}>${say.deck.sample}</button><//>`;
   const out = r.results.measured;

@@ -32,7 +32,7 @@ export function Search({ list, head }) {
     }
     setBusy(false);
   };
-  useRun(run, [ready, shown]);
+  useRun(run);
   return html`<div class="split"><section class="stack" aria-label=${t.hits}><${ErrorBox} error=${error} onRetry=${run} />${busy && html`<${Progress} label=${t.busy} />`}
       ${found ? html`<${Hits} found=${found} r=${r} />` : !busy && html`<${Empty} ...${t.searchReady}><//>`}</section>
     <aside class="side first stack" aria-label=${say.form.options}><button class="btn primary wide" onClick=${run} disabled=${!ready} data-test="search">${t.searchRun} <${RunKey} /></button>

@@ -51,7 +51,7 @@ function Detect({ all, list, head }) {
     }
     setBusy(false);
   };
-  useRun(run, [busy, sent, list, chosen, confidence]);
+  useRun(run);
   useLayer('finds');
   useEffect(() => setError(null), [d.id]);
   return html`<div class="split"><section class="stack loose" aria-label=${t.detections}>

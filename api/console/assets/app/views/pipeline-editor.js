@@ -58,7 +58,7 @@ export function Editor({ p, onSaved, onRemoved }) {
     onRemoved(p.name);
     go('pipelines');
   });
-  useRun(save, [value, busy]);
+  useRun(save);
   const show = (id) => {
     const at = placeOf(text, id);
     box.current.focus();

@@ -87,7 +87,7 @@ function One({ p, run, list }) {
     }
     setBusy(false);
   };
-  useRun(start, [ready, request]);
+  useRun(start);
   return html`<div class="split"><section class="stack loose" aria-label=${t.pipeline}><${ErrorBox} error=${error} onRetry=${start} />
       ${p.audio === 'required' && !r && html`<${Empty} title=${p.name} text=${t.needsAudio}><button class="btn primary" onClick=${() => loadSample('speech')}>${say.deck.sample}</button><//>`}
       ${run ? html`<${Run} key=${run} id=${run} name=${p.name} />` : html`<${Drawing} path=${`${pathOf(p.name)}?format=svg`} alt=${t.drawing(p.name)} />`}

@@ -55,7 +55,7 @@ function One({ task, choice }) {
     }
     setBusy(false);
   };
-  useRun(run, [busy, request]);
+  useRun(run);
   useLayer(key);
   useEffect(() => setError(null), [d.id]);
   const result = r?.results[key];
