@@ -2,7 +2,7 @@
 import { check } from './harness.mjs';
 
 /** Presses Tab until an element has the focus whose name, text or test name is given. */
-export async function tabTo(page, what, most = 250) {
+async function tabTo(page, what, most = 250) {
   for (let i = 0; i < most; i++) {
     await page.keyboard.press('Tab');
     const found = await page.evaluate((w) => {
@@ -13,7 +13,7 @@ export async function tabTo(page, what, most = 250) {
   }
   throw new Error(`Tab does not reach ${what}`);
 }
-export const jump = async (page, key, title) => {
+const jump = async (page, key, title) => {
   await page.keyboard.press('Escape'); // out of a field
   await page.keyboard.press('g');
   await page.keyboard.press(key);
@@ -40,19 +40,25 @@ export async function everythingByKeyboard(page, base) {
   await page.keyboard.press('Control+Enter');
   await page.locator('[data-test=compare]').waitFor();
   check('a sound is edited by keyboard alone', true);
-  const sent = page.waitForRequest((r) => /audio\/edits$/.test(r.url()));
-  await page.evaluate(async () => { // the key comes when the change is drawn, before any effect of it
-    document.querySelector('[data-test=operation] [aria-label^="Remove"], [data-test=operation] .row button:last-child').click();
-    await new Promise((done) => queueMicrotask(() => queueMicrotask(done)));
+  const operations = await page.evaluate(async () => { // the key comes when the change is drawn, before any effect of it
+    const { fetch } = window, sent = new Promise((resolve) => {
+      window.fetch = (path, request) => {
+        if (/audio\/edits$/.test(path)) resolve(request.body.get('operations'));
+        return fetch(path, request);
+      };
+    });
     const choice = document.querySelector('select[name=operation]');
     choice.value = 'reverse';
     choice.dispatchEvent(new Event('change', { bubbles: true }));
     await new Promise((done) => queueMicrotask(() => queueMicrotask(done)));
     dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', ctrlKey: true }));
+    const what = await sent;
+    window.fetch = fetch;
+    return JSON.parse(what).map((x) => x.op).join(' ');
   });
-  const operations = (await sent).postData();
-  check('a key that comes at once runs what is on the screen', /"op":"reverse"/.test(operations) && !/normalize/.test(operations));
+  check('a key that comes at once runs what is on the screen', operations === 'normalize reverse', operations);
   await jump(page, 'r', 'Measure');
+  await page.locator('[data-test=measure]:not([disabled])').waitFor();
   await page.keyboard.press('Control+Enter');
   await page.locator('[data-test=picture]').waitFor();
   check('a sound is measured by keyboard alone', true);

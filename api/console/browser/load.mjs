@@ -114,6 +114,9 @@ try {
     check('and it plays from anywhere', from > hours * 3500 && to > from, `from ${from} to ${to} s`);
   });
   await part('jobs', page, async () => {
+    const opened = await timed(page, () => page.locator('header.top button', { hasText: 'Jobs' }).click(), () => document.querySelector('.drawer .job'));
+    check('the drawer of jobs opens', opened.took < 1000 && (await page.locator('.drawer .job').count()) <= 80, `after ${opened.took} ms, longest task ${opened.longest} ms, ${await page.locator('.drawer .job').count()} jobs`);
+    await page.getByRole('button', { name: 'Close jobs' }).click();
     const shown = await timed(page, () => goTo(page, 'jobs', 'Jobs'), () => document.querySelectorAll('tbody tr').length >= 100);
     check(`${jobs} jobs are listed`, shown.longest < longest, `after ${shown.took} ms, longest task ${shown.longest} ms`);
     const counts = await page.getByRole('tab', { name: /^Unfinished/ }).textContent();

@@ -1,6 +1,6 @@
 // Runs that were cancelled or failed, and go on from one of their steps.
 import { check, goTo, patience, settle, until } from './harness.mjs';
-import { jump, press } from './keyboard.mjs';
+import { press } from './keyboard.mjs';
 
 const definition = {
   name: 'clean-and-make', audio: 'required', steps: [
@@ -86,8 +86,9 @@ export async function failedRuns(page, base) {
   await goTo(page, 'transcribe', 'Transcribe');
   await goTo(page, `pipelines/${lacking.name}`, 'Pipelines');
   await page.locator('section[aria-label="Latest runs"] li').nth(1).waitFor();
+  const title = await page.locator('section[aria-label="Latest runs"] a').first().textContent();
   await page.locator('main').focus();
-  await press(page, `${lacking.name}: clip09.wav`);
+  await press(page, title);
   await until(page, (id) => location.href.endsWith(id), runs[1]);
   await step('words').waitFor();
   await press(page, 'Again from here: words');

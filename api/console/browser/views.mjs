@@ -134,8 +134,13 @@ async function otherTasks(page) {
   await page.locator('.side select').first().selectOption('embed');
   await Promise.all([page.waitForResponse((r) => new URL(r.url()).pathname === '/v1/audio/embeddings' && r.ok()), page.locator('[data-test=run]').click()]);
   await page.locator('.side select').first().selectOption('classify');
-  await page.locator('input[name=labels]').fill('speech, rain, a bell');
-  await page.locator('[data-test=run]').click();
+  await page.locator('.side details summary').first().click();
+  const seconds = page.locator('input[name=window_seconds]');
+  await seconds.pressSequentially('30.05'); // the default on the way
+  check('a number stays as it is typed', (await seconds.inputValue()) === '30.05', await seconds.inputValue());
+  await seconds.fill('');
+  await page.locator('input[name=labels]').pressSequentially('speech, rain, a bell');
+  await page.keyboard.press('Control+Enter');
   await page.locator('.bars li').nth(2).waitFor();
   check('a sound is classified by the labels of the form', (await page.locator('.bars li').allTextContents()).length === 3, (await page.locator('.bars li').allTextContents()).map((x) => x.trim()).join(', '));
 }

@@ -1,5 +1,5 @@
 // Forms made from the JSON Schema of a task's parameters: a new task or parameter needs no code here.
-import { html } from './lib.js';
+import { html, useState } from './lib.js';
 import { Field, Select } from './ui.js';
 import { params, hints } from './texts/forms.js';
 import { say } from './texts.js';
@@ -25,7 +25,6 @@ export function withValue(values, name, value, property) {
 
 function Control({ name, property: p, value, onChange }) {
   const label = labelOf(name), hint = hints[name] ?? p.description, set = (v) => onChange(name, v, p);
-  const number = (text) => (text === '' ? undefined : Number(text));
   if (p.enum) {
     const first = p.default === undefined ? [['', say.form.automatic]] : [];
     const items = [...first, ...p.enum.map((v) => [v, v === p.default ? say.form.isDefault(v) : v])];
@@ -42,18 +41,27 @@ function Control({ name, property: p, value, onChange }) {
   }
   if (p.type === 'integer' || p.type === 'number') {
     const low = p.minimum ?? p.exclusiveMinimum, high = p.maximum ?? p.exclusiveMaximum;
-    return html`<${Field} label=${label} hint=${hint}><input type="number" name=${name} min=${low} max=${high} step=${p.type === 'integer' ? 1 : 'any'}
-      placeholder=${p.default ?? say.form.automatic} value=${value ?? ''} onInput=${(e) => set(number(e.target.value))} /></${Field}>`;
+    return html`<${Field} label=${label} hint=${hint}><${Typed} type="number" name=${name} min=${low} max=${high} step=${p.type === 'integer' ? 1 : 'any'}
+      placeholder=${p.default ?? say.form.automatic} value=${value} usual=${p.default} parse=${(text) => (text === '' ? undefined : Number(text))} onChange=${set} /></${Field}>`;
   }
   if (p.type === 'array' && p.items.enum) {
     const chosen = value ?? [];
     return html`<fieldset><legend>${label}</legend>${p.items.enum.map((v) => html`<label class="check"><input type="checkbox" name=${name}
       checked=${chosen.includes(v)} onChange=${(e) => set(e.target.checked ? [...chosen, v] : chosen.filter((x) => x !== v))} />${v}</label>`)}</fieldset>`;
   }
-  const list = p.type === 'array', text = list ? (value ?? []).join(', ') : value ?? '';
-  return html`<${Field} label=${label} hint=${hint}><input type="text" name=${name} maxlength=${p.maxLength} placeholder=${p.default ?? ''} value=${text}
-    onChange=${(e) => list && set(e.target.value.split(',').map((x) => x.trim()).filter(Boolean).map((x) => (p.items.type === 'number' ? Number(x) : x)))}
-    onInput=${(e) => !list && set(e.target.value)} /></${Field}>`;
+  const list = (text) => text.split(',').map((x) => x.trim()).filter(Boolean).map((x) => (p.items.type === 'number' ? Number(x) : x));
+  return html`<${Field} label=${label} hint=${hint}><${Typed} type="text" name=${name} maxlength=${p.maxLength} placeholder=${p.default ?? ''} value=${value} usual=${p.default}
+    parse=${p.type === 'array' ? list : String} onChange=${set} /></${Field}>`;
+}
+
+/** A field whose text stays as it is typed while it means the value: "0.0" on the way to 0.05, "rain," on the way to a list. */
+function Typed({ value, usual, parse, onChange, ...rest }) {
+  const [text, setText] = useState(''), same = String(parse(text)) === String(value ?? usual);
+  const typed = (e) => {
+    setText(e.target.value);
+    onChange(parse(e.target.value));
+  };
+  return html`<input ...${rest} value=${same ? text : Array.isArray(value) ? value.join(', ') : value ?? ''} onInput=${typed} />`;
 }
 
 /** The parameters of a task as fields: those in `first` at once, the others below "More". `hide` are set by the view itself. */
