@@ -106,6 +106,7 @@ try {
     }, () => true);
     check('zooming is quick', zoomed.longest < 300, `14 steps in ${zoomed.took} ms, longest task ${zoomed.longest} ms`);
     for (const key of ['0', 'End', 'ArrowLeft']) await page.keyboard.press(key);
+    await until(page, (end) => Number(document.querySelector('.surface').getAttribute('aria-valuenow')) < end, hours * 3600);
     const from = Number(await page.locator('.surface').getAttribute('aria-valuenow'));
     await page.locator('.play').first().click();
     await page.waitForTimeout(500);
@@ -133,8 +134,12 @@ try {
     await memory(`with ${jobs} jobs`);
   });
   await part('patterns', page, async () => {
-    const shown = await timed(page, () => goTo(page, 'patterns', 'Patterns'), (n) => document.querySelector('select[name=pattern]')?.options.length === n + 1, patterns);
-    check(`${patterns} patterns are listed`, shown.longest < longest, `after ${shown.took} ms, longest task ${shown.longest} ms`);
+    for (const visit of ['first', 'second']) {
+      const shown = await timed(page, () => goTo(page, 'patterns', 'Patterns'), () => document.querySelector('section[aria-label=Patterns] tbody tr'));
+      const all = await timed(page, () => {}, (n) => document.querySelector('select[name=pattern]')?.options.length === n + 1, patterns);
+      check(`${patterns} patterns are listed, ${visit} visit`, Math.max(shown.longest, all.longest) < longest, `the first after ${shown.took} ms, all ${all.took} ms later, longest task ${Math.max(shown.longest, all.longest)} ms`);
+      if (visit === 'first') await goTo(page, 'jobs', 'Jobs');
+    }
     const found = await timed(page, () => page.getByRole('searchbox', { name: 'Find a pattern' }).fill(`pattern ${patterns - 1}`), () => document.querySelectorAll('section[aria-label=Patterns] tbody tr').length === 1);
     check('one is found', found.took < 2000, `after ${found.took} ms`);
     await memory(`with ${patterns} patterns`);
@@ -143,6 +148,10 @@ try {
     await goTo(page, 'jobs', 'Jobs');
     await server.call('POST', '/v1/services/wav2vec2/resume', {});
     await until(page, (n) => Number(/Unfinished ([\d,]+)/.exec(document.body.textContent)?.[1].replace(',', '')) < n, jobs);
+    await page.locator('header.top button', { hasText: 'Jobs' }).click();
+    await page.locator('.drawer .job').first().locator('.pill', { hasText: 'running' }).waitFor();
+    check('the drawer has the running jobs first', true, `${await page.locator('.drawer .job').count()} jobs`);
+    await page.getByRole('button', { name: 'Close jobs' }).click();
     const before = seen.problems.length;
     await server.stop();
     await page.locator('.server', { hasText: 'No answer' }).waitFor();

@@ -6,16 +6,21 @@ const page = 200;
 /** The rows of a list, the first page at once. `key` is the field by which a row is replaced or left out. */
 export function usePages(path, key = 'id') {
   const [list, setList] = useState(null), [next, setNext] = useState(''), [error, setError] = useState(null);
-  const more = async (cursor = '') => {
+  /** Adds a page, or as many as have `atLeast` rows, which are shown together. */
+  const more = async (cursor = '', atLeast = 1) => {
     setError(null);
     try {
-      const found = await getJSON(`${path}?limit=${page}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
-      setList((old) => (cursor ? [...old, ...found.data] : found.data));
-      setNext(found.next ?? '');
-      return found;
+      const found = [];
+      let at = cursor;
+      do {
+        const { data, next: further = '' } = await getJSON(`${path}?limit=${page}${at && `&cursor=${encodeURIComponent(at)}`}`);
+        found.push(...data);
+        at = further;
+      } while (at && found.length < atLeast);
+      setList((old) => (cursor ? [...old, ...found] : found));
+      setNext(at);
     } catch (e) {
       setError(e);
-      return null;
     }
   };
   useEffect(() => { more(); }, [path]);

@@ -9,7 +9,7 @@ import { enough } from './patterns-teach.js';
 import { t } from '../texts/patterns.js';
 import { say } from '../texts.js';
 
-const perPage = 100;
+const perPage = 50;
 const exported = (id) => describe('GET', `/v1/patterns/export${id ? `?pattern=${encodeURIComponent(id)}` : ''}`, { output: 'patterns.jsonl' });
 const imported = (file, dry) => describe('POST', '/v1/patterns/import', { form: [['file', file], ...(dry ? [['dry_run', 'true']] : [])] });
 

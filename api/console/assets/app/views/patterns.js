@@ -18,10 +18,10 @@ const detection = (audio, pattern, confidence) => describe('POST', '/v1/patterns
   json: { recordings: [audio], ...(pattern && { patterns: [pattern] }), ...(confidence !== usual && { min_confidence: confidence }) },
 });
 
-/** All patterns, page by page. */
+/** All patterns: the first page, then the others at once. */
 function usePatterns() {
   const all = usePages('/v1/patterns');
-  useEffect(() => { if (all.next && all.list.length < most) all.more(all.next); }, [all.next]);
+  useEffect(() => { if (all.next && all.list.length < most) all.more(all.next, most - all.list.length); }, [all.next]);
   return all;
 }
 
