@@ -11,6 +11,7 @@ const deckTime = async (page) => Number(await page.locator('.surface').getAttrib
 export async function byPointer(page, base) {
   await page.goto(base);
   await page.locator('.hero').waitFor();
+  await times(page);
   await transcribe(page);
   await ask(page);
   await conversations(page);
@@ -35,6 +36,15 @@ export async function byPointer(page, base) {
   await audit(page, base);
   await settings(page);
   await keys(page);
+}
+
+/** Texts of times are rounded as a whole: no "1 min 60 s". */
+async function times(page) {
+  const texts = await page.evaluate(async () => {
+    const boot = performance.getEntriesByType('resource').find((e) => e.name.endsWith('/app/boot.js')).name, { span, clock } = await import(new URL('lib.js', boot).href);
+    return [0.02, 0.9996, 9.97, 59.4, 59.7, 179.6, 3599.8, 7300, 86399.9].map(span).concat([59.999, 3599.996, 61.25].map((s) => clock(s)), clock(59.6, 0)).join(', ');
+  });
+  check('times are rounded as a whole', texts === '20 ms, 1.0 s, 10 s, 59 s, 1 min 0 s, 3 min 0 s, 1 h 0 min, 2 h 1 min, 1 d 0 h, 1:00.00, 1:00:00.00, 1:01.25, 1:00', texts);
 }
 
 async function transcribe(page) {

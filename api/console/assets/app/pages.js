@@ -1,5 +1,5 @@
 // Lists that the server returns in pages.
-import { useState, useEffect } from './lib.js';
+import { useState, useLayoutEffect } from './lib.js';
 import { getJSON } from './api.js';
 
 const page = 200;
@@ -23,7 +23,7 @@ export function usePages(path, key = 'id') {
       setError(e);
     }
   };
-  useEffect(() => { more(); }, [path]);
+  useLayoutEffect(() => { more(); }, [path]); // not after the paint
   const put = (x) => setList((old) => (old?.some((y) => y[key] === x[key]) ? old.map((y) => (y[key] === x[key] ? x : y)) : [x, ...(old ?? [])]));
   return { list, next, error, more, put, drop: (id) => setList((old) => old?.filter((x) => x[key] !== id) ?? null) };
 }

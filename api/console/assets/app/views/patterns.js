@@ -1,5 +1,5 @@
 // Patterns: sounds that are taught by examples, detected in the deck's recording, and corrected.
-import { html, useState, useEffect, useMemo, useRef } from '../lib.js';
+import { html, useState, useEffect, useLayoutEffect, useMemo, useRef } from '../lib.js';
 import { Curl, ErrorBox, Field, Select, Segments, Progress, RunKey, Empty, useRun } from '../ui.js';
 import { describe, send } from '../api.js';
 import { deck, current, payload, fileOf, setResult, setNotes, useLayer, loadSample } from '../deck.js';
@@ -21,7 +21,7 @@ const detection = (audio, pattern, confidence) => describe('POST', '/v1/patterns
 /** All patterns: the first page, then the others at once. */
 function usePatterns() {
   const all = usePages('/v1/patterns');
-  useEffect(() => { if (all.next && all.list.length < most) all.more(all.next, most - all.list.length); }, [all.next]);
+  useLayoutEffect(() => { if (all.next && all.list.length < most) all.more(all.next, most - all.list.length); }, [all.next]);
   return all;
 }
 

@@ -154,7 +154,7 @@ function Run({ id, name }) {
     <ul><${JobCard} j=${j} /></ul><${ErrorBox} error=${error} />
     <${Drawing} path=${`${stepsOf(id)}?format=svg`} stamp=${stamp} alt=${t.drawingOfRun(name)} />
     <div class="panel flush table-wrap"><table aria-label=${t.steps}><thead><tr><th>${t.step}</th><th>${t.state}</th><th class="fifth hide-s">${say.jobs.progress}</th><th class="num hide-s">${t.took}</th><th>${t.result}</th>
-      <th><span class="sr">${say.actions}</span></th></tr></thead><tbody>${steps.map((x) => html`<${Step} key=${x.id} x=${x} ends=${(ends?.data ?? []).filter((e) => e.step === x.id)}
+      <th class="hide-s"><span class="sr">${say.actions}</span></th></tr></thead><tbody>${steps.map((x) => html`<${Step} key=${x.id} x=${x} ends=${(ends?.data ?? []).filter((e) => e.step === x.id)}
         again=${isFinished(j) && j.status !== 'succeeded' && again} />`)}</tbody></table></div>
     ${result && html`<h3>${t.result}</h3><pre class="panel table-wrap" tabindex="0" role="region" aria-label=${t.result} data-test="result">${brief(result)}</pre>`}
     <${Curl} request=${describe('GET', stepsOf(id))} />${j.status === 'failed' && html`<${Curl} request=${describe('POST', `/v1/jobs/${id}/retry`)} />`}</section>`;
@@ -175,11 +175,12 @@ function Step({ x, ends, again }) {
       toast(e.message);
     }
   };
-  return html`<tr data-test="step"><td><b>${x.id}</b>${x.error && html`<div class="tiny bad">${x.error}</div>`}</td><td><${State} of=${x.status} />${x.total > 0 && html` <span class="tiny faint">${t.items(x.done ?? 0, x.total)}</span>`}</td>
+  const goOn = again && x.status !== 'waiting' && html`<button class="btn small quiet" aria-label=${t.againFrom(x.id)} onClick=${() => again(x.id)}>${t.again}</button>`;
+  return html`<tr data-test="step"><td><b>${x.id}</b>${x.error && html`<div class="tiny bad">${x.error}</div>`}${goOn && html`<div class="show-s">${goOn}</div>`}</td><td><${State} of=${x.status} />${x.total > 0 && html` <span class="tiny faint">${t.items(x.done ?? 0, x.total)}</span>`}</td>
     <td class="hide-s"><${Progress} value=${['skipped', 'waiting'].includes(x.status) ? 0 : x.progress} tone=${{ succeeded: 'ok', failed: 'bad' }[x.status] ?? ''} label=${t.progressOf(x.id)} /></td>
-    <td class="num hide-s">${span(seconds(x, ends))}</td>
+    <td class="num hide-s nowrap">${span(seconds(x, ends))}</td>
     <td>${shown.length > 0 && html`<details><summary>${t.result}</summary>${shown.map((e) => html`<pre class="tiny table-wrap" tabindex="0" role="region" aria-label=${t.resultOf(e.index === undefined ? x.id : `${x.id} ${e.index + 1}`)}>${e.error ?? brief(e.result)}</pre>`)}
       ${ends.length > shown.length && html`<p class="tiny faint">${t.moreItems(ends.length - shown.length)}</p>`}</details>`}
       <div class="row wrap">${sounds.slice(0, mostItems).map((id, i) => html`<button class="btn small quiet" aria-label=${t.soundOf(x.id, i + 1)} onClick=${() => toDeck(id)}>${say.deck.put}${sounds.length > 1 ? ` ${i + 1}` : ''}</button>`)}</div></td>
-    <td class="num">${again && x.status !== 'waiting' && html`<button class="btn small quiet" aria-label=${t.againFrom(x.id)} onClick=${() => again(x.id)}>${t.again}</button>`}</td></tr>`;
+    <td class="num hide-s">${goOn}</td></tr>`;
 }
