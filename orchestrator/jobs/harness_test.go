@@ -155,7 +155,7 @@ func (b *bundle) start(t *testing.T) {
 	t.Helper()
 	require.NoError(t, b.db.Start(t.Context()))
 	require.NoError(t, b.Start(t.Context()))
-	require.Eventually(t, b.Ready, time.Minute, time.Millisecond)
+	require.Eventually(t, b.Ready, 5*time.Minute, time.Millisecond)
 }
 
 // wiring is what a test changes of a manager before it is made.

@@ -97,6 +97,8 @@ func (m *truePeakMeter) write(interleaved []float32) {
 }
 
 // measure raises the peak by the samples of a channel and by the values between them.
+//
+//go:norace
 func (m *truePeakMeter) measure(samples []float32) {
 	frames := (len(samples)+m.channels-1)/m.channels - (truePeakTaps - 1) // of values
 	m.groups = largest(m.groups[:0], samples, m.channels)
@@ -121,6 +123,8 @@ func (m *truePeakMeter) measure(samples []float32) {
 }
 
 // largest appends the largest magnitude of each group of frames of a channel.
+//
+//go:norace
 func largest(dst, samples []float32, channels int) []float32 {
 	for len(samples) > 0 {
 		group := samples[:min(len(samples), groupFrames*channels)]
@@ -138,6 +142,8 @@ func largest(dst, samples []float32, channels int) []float32 {
 
 // examine raises the peak by the values after some frames. around is the largest magnitude
 // of all inputs.
+//
+//go:norace
 func (m *truePeakMeter) examine(samples []float32, from, to int, around float32) {
 	const middle = truePeakTaps/2 - 1
 	before := abs(samples[(from+middle)*m.channels])
@@ -161,6 +167,8 @@ func (m *truePeakMeter) examine(samples []float32, from, to int, around float32)
 }
 
 // interpolate raises the peak by one value.
+//
+//go:norace
 func (m *truePeakMeter) interpolate(phase *interpolatorPhase, part []float32) {
 	var sum float32
 	for i, h := range phase.taps {

@@ -59,6 +59,8 @@ type weightedChannel struct {
 }
 
 // squares filters channel c of interleaved samples and returns the sum of squares.
+//
+//go:norace
 func (w *weightedChannel) squares(interleaved []float32, c, channels int) float64 {
 	s1, s2, h1, h2 := w.s1, w.s2, w.h1, w.h2
 	shelf, high := w.shelf, w.high

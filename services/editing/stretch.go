@@ -189,6 +189,8 @@ func averages(dst []float64, values []float32, group int) []float64 {
 
 // likest returns the offset, from least to most, at which the signal correlates best with
 // the template; start if the others are not better.
+//
+//go:norace
 func likest(template, signal []float64, least, most, start int) int {
 	best, most := start, min(most, len(signal)-len(template))
 	highest := similarity(template, signal[start:])
@@ -201,6 +203,8 @@ func likest(template, signal []float64, least, most, start int) int {
 }
 
 // similarity returns the correlation relative to the magnitude of the signal.
+//
+//go:norace
 func similarity(template, signal []float64) float64 {
 	var product, energy float64
 	for i, v := range template {

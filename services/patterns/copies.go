@@ -45,6 +45,8 @@ func rootMeanSquare(x []float32) float64 {
 
 // reverberated returns x in a room whose sound decays by 60 dB in the given seconds, with
 // 50 ms of what follows. The room's response is a sparse random sequence.
+//
+//go:norace
 func reverberated(r *rand.Rand, x []float32, rate int, seconds float64) []float32 {
 	out := make([]float32, len(x)+rate/20)
 	copy(out, x)
@@ -74,6 +76,8 @@ func equalised(r *rand.Rand, x []float32, rate int) []float32 {
 }
 
 // peak raises or lowers a band around a frequency by a number of decibels.
+//
+//go:norace
 func peak(x []float32, hz, decibels float64, rate int) {
 	a := math.Pow(10, decibels/40)
 	w := 2 * math.Pi * hz / float64(rate)

@@ -42,6 +42,8 @@ func regression(all []observation) (weights vector, bias float64) {
 
 // logLoss returns the mean loss of weights and bias x on observations, whose vectors are in
 // rows times cosineScale, and writes its gradient.
+//
+//go:norace
 func logLoss(all []observation, rows [][]float64, x, gradient []float64) float64 {
 	dims := len(x) - 1
 	clear(gradient)
@@ -146,6 +148,8 @@ func twoLoops(gradient []float64, steps, changes [][]float64) []float64 {
 }
 
 // inner returns the inner product of a and the first values of b.
+//
+//go:norace
 func inner(a, b []float64) float64 {
 	var s, t, u, v float64
 	for len(a) >= 4 && len(b) >= 4 {
