@@ -98,8 +98,8 @@ type Dependencies struct {
 	// Gauge returns a gauge for the memory of one run, from which the memory of later ones
 	// is predicted. nil, or a nil gauge, leaves the services' estimates as they are.
 	Gauge func() services.Gauge
-	// CPU returns the processor time of the process, by which a task that hangs is told
-	// from one that computes; with nil every task counts as one that computes.
+	// CPU returns the processor time of the process. It shows whether the running task of
+	// a service that goes first computes or hangs. With nil, every task counts as computing.
 	CPU func() (time.Duration, error)
 	// Sources list for the inventory what holds something else than the memory that is
 	// booked here.
